@@ -1,0 +1,34 @@
+/** What swc makes of a TypeScript file: with Nest's decorators, or with those of TC39. */
+const swc = (transform) => [
+  '@swc/jest',
+  {
+    jsc: {
+      target: 'es2022',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { useDefineForClassFields: false, ...transform },
+      keepClassNames: true,
+    },
+    module: { type: 'es6' },
+    sourceMaps: 'inline',
+  },
+];
+
+/** @type {import('jest').Config} */
+export default {
+  rootDir: '.',
+  roots: ['<rootDir>/test', '<rootDir>/sample-app/test'],
+  testEnvironment: 'node',
+  testMatch: ['**/*.spec.ts'],
+  extensionsToTreatAsEsm: ['.ts'],
+  injectGlobals: false,
+  moduleNameMapper: {
+    '^nestjs-singleflight$': '<rootDir>/lib/index.ts',
+    '^nestjs-singleflight/core$': '<rootDir>/lib/core/index.ts',
+    '^(\\.{1,2}/.*)\\.js$': '$1',
+  },
+  transform: {
+    '\\.tc39\\.spec\\.ts$': swc({ decoratorVersion: '2022-03' }),
+    '\\.ts$': swc({ legacyDecorator: true, decoratorMetadata: true }),
+  },
+  testTimeout: 30_000,
+};

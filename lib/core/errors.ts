@@ -1,0 +1,156 @@
+import { inspect } from './inspect.js';
+
+/** Where an error happened: on which group and, where one is known, which key, as `describeKey` prints it. */
+export interface ErrorPlace {
+  readonly group?: string | undefined;
+  readonly describedKey?: string | undefined;
+}
+
+/**
+ * What every error of this library extends. Errors of your own functions are never wrapped in it.
+ *
+ * @example
+ * ```ts
+ * import { Group, SingleFlightError } from 'nestjs-singleflight/core';
+ *
+ * const products = new Group({ name: 'products' });
+ * try {
+ *   await products.run('42', () => fetch('http://localhost/products/42'), { waitTimeoutMs: 200 });
+ * } catch (error) {
+ *   if (error instanceof SingleFlightError) console.error(error.code, error.group, error.describedKey);
+ *   else throw error;
+ * }
+ * ```
+ */
+export abstract class SingleFlightError extends Error {
+  /** Stable and unique per class, such as `ERR_SINGLEFLIGHT_WAIT_TIMEOUT`: what to compare and to search for. */
+  readonly code: string;
+  /** The name of the group it happened in, where there is one. */
+  declare readonly group?: string;
+  /** The key, as the group's `describeKey` prints it, where there is one. */
+  declare readonly describedKey?: string;
+
+  protected constructor(name: string, code: string, message: string, place: ErrorPlace = {}, options?: ErrorOptions) {
+    super(message, options);
+    // Not enumerable, as the language's own errors have it: printing the error shows the name once.
+    Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
+    this.code = code;
+    if (place.group !== undefined) this.group = place.group;
+    if (place.describedKey !== undefined) this.describedKey = place.describedKey;
+  }
+}
+
+/** The key is of a kind that cannot identify a flight: nothing was started. */
+export class InvalidKeyError extends SingleFlightError {
+  constructor(message: string, place?: ErrorPlace) {
+    super('InvalidKeyError', 'ERR_SINGLEFLIGHT_INVALID_KEY', message, place);
+  }
+}
+
+/** An option is unknown or has a value that is not allowed: nothing was started or constructed. */
+export class InvalidOptionError extends SingleFlightError {
+  constructor(message: string, place?: ErrorPlace) {
+    super('InvalidOptionError', 'ERR_SINGLEFLIGHT_INVALID_OPTION', message, place);
+  }
+
+  /** An option whose value is not allowed. */
+  static value(option: string, value: unknown, allowed: string, place?: ErrorPlace): InvalidOptionError {
+    return new InvalidOptionError(`${within(place)}\`${option}\` is ${inspect(value)}. It must be ${allowed}.`, place);
+  }
+
+  /** An option that does not exist. */
+  static unknown(option: string, known: readonly string[], place?: ErrorPlace): InvalidOptionError {
+    const options = known.map((name) => `\`${name}\``).join(', ');
+    return new InvalidOptionError(
+      `${within(place)}there is no option \`${option}\`. The options are ${options}.`,
+      place,
+    );
+  }
+}
+
+/** This caller waited for `waitTimeoutMs` and left; the flight goes on for the others. */
+export class WaitTimeoutError extends SingleFlightError {
+  constructor(
+    place: ErrorPlace,
+    /** How long the caller had waited for, in milliseconds. */
+    readonly waitTimeoutMs: number,
+  ) {
+    super(
+      'WaitTimeoutError',
+      'ERR_SINGLEFLIGHT_WAIT_TIMEOUT',
+      `No result within ${waitTimeoutMs} ms${on(place)}. This caller left, the flight goes on for the others. ` +
+        'Raise `waitTimeoutMs`, or find out why the function takes so long.',
+      place,
+    );
+  }
+}
+
+/** The flight did not settle within `flightTimeoutMs`: all its callers are rejected with this, and its key is free. */
+export class FlightTimeoutError extends SingleFlightError {
+  constructor(
+    place: ErrorPlace,
+    /** How long the flight had, in milliseconds. */
+    readonly flightTimeoutMs: number,
+  ) {
+    super(
+      'FlightTimeoutError',
+      'ERR_SINGLEFLIGHT_FLIGHT_TIMEOUT',
+      `The function did not settle within ${flightTimeoutMs} ms${on(place)}. Its key is free again and its signal ` +
+        'aborted. Raise `flightTimeoutMs`, or stop the function when `flight.signal` aborts.',
+      place,
+    );
+  }
+}
+
+/**
+ * Nobody waits for the flight any more: the reason of `flight.signal` when the last caller has left, and what a late
+ * subscriber of an abandoned `doChan` is given.
+ */
+export class AbandonedError extends SingleFlightError {
+  constructor(place: ErrorPlace) {
+    super(
+      'AbandonedError',
+      'ERR_SINGLEFLIGHT_ABANDONED',
+      `Every caller has left${on(place)}: nobody waits for the result.`,
+      place,
+    );
+  }
+}
+
+/** A source completed without a value where one was awaited. */
+export class NoResultError extends SingleFlightError {
+  constructor(place: ErrorPlace) {
+    super(
+      'NoResultError',
+      'ERR_SINGLEFLIGHT_NO_RESULT',
+      `The flight ended without a result${on(place)}: its source completed empty. Emit one value before completing.`,
+      place,
+    );
+  }
+}
+
+/** The result cannot be given to more than one caller: those who followed are rejected, the leader has it. */
+export class UnshareableResultError extends SingleFlightError {
+  constructor(
+    place: ErrorPlace,
+    /** What the function came back with. */
+    readonly what: string,
+  ) {
+    super(
+      'UnshareableResultError',
+      'ERR_SINGLEFLIGHT_UNSHAREABLE_RESULT',
+      `The function came back with ${what}${on(place)}, which cannot be shared between callers. Return something that ` +
+        'can be read any number of times (such as a Buffer, a string or an array), or do not coalesce this method.',
+      place,
+    );
+  }
+}
+
+function within(place: ErrorPlace | undefined): string {
+  return place?.group === undefined ? '' : `Group '${place.group}': `;
+}
+
+function on(place: ErrorPlace): string {
+  const key = place.describedKey === undefined ? '' : ` for key '${place.describedKey}'`;
+  return `${key}${place.group === undefined ? '' : ` in group '${place.group}'`}`;
+}

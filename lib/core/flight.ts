@@ -1,0 +1,202 @@
+import type { Caller } from './callers.js';
+import type { SingleFlightError } from './errors.js';
+import type { FlightLimits } from './options.js';
+
+/** What a function is handed: the flight that it is. */
+export interface Flight<K = string> {
+  /** The key that the flight was started for. */
+  readonly key: K;
+  /**
+   * Aborts when nobody waits for the result any more (`AbandonedError`) or the flight timed out
+   * (`FlightTimeoutError`). It is made when it is first read, and reading it says that the function can be stopped: a
+   * flight whose signal was never read runs to its end.
+   */
+  readonly signal: AbortSignal;
+  /** Set when the flight leads a fleet: higher than that of every earlier leader of the key. */
+  readonly fence?: bigint;
+}
+
+/** What a call runs when it starts a flight. A thenable it returns (a query builder, say) is adopted once. */
+export type FlightFunction<T, K = string> = (flight: Flight<K>) => T | PromiseLike<T>;
+
+/** What a flight tells its group. */
+export interface FlightHost<K> {
+  /** Nobody is aboard, and the function can be stopped. */
+  doom(flight: FlightRecord<K>): void;
+}
+
+/** One execution of a function for a key, from its start until it settles, and who is aboard. */
+export class FlightRecord<K> implements Flight<K> {
+  /**
+   * What callers who cannot leave are handed: the function's own promise where that will do. Written once, by the group
+   * when the function has returned, or by {@link outcome} when somebody asks before.
+   */
+  promise: Promise<unknown> | undefined = undefined;
+  /** Callers who ever joined, the leader first. Written by the group. */
+  joined = 1;
+  /** Callers who left before it settled. Written by the group. */
+  left = 0;
+  /** Whether its key leads to it: true exactly while the group's map holds it. Written by the group. */
+  keyed = false;
+  /** Whether it was started for one caller alone. Written by the group, before the function is called. */
+  alone = false;
+  /** Whether its callers have an answer. Written once, by {@link settle}. */
+  settled = false;
+  /** Whether its function has ended, which a timed-out flight's may do long after it settled. Written by the group. */
+  ended = false;
+  /** Until when it can be joined, on the clock of {@link startedAt}. Written by the group, again when it lingers. */
+  joinableUntil: number;
+  /** What few flights need: made when the first of it is. */
+  private extras: FlightExtras | undefined = undefined;
+
+  constructor(
+    private readonly host: FlightHost<K>,
+    readonly key: K,
+    readonly limits: FlightLimits,
+    readonly startedAt: number,
+  ) {
+    this.joinableUntil = startedAt + limits.joinWindowMs;
+  }
+
+  get aboard(): number {
+    return this.joined - this.left;
+  }
+
+  /** Whether at least two callers have joined, those who left counted. */
+  get shared(): boolean {
+    return this.joined > 1;
+  }
+
+  get signal(): AbortSignal {
+    const extras = this.extra();
+    if (extras.controller === undefined) {
+      extras.controller = new AbortController();
+      if (extras.abortReason !== undefined) extras.controller.abort(extras.abortReason);
+      else this.doomIfEmpty();
+    }
+    return extras.controller.signal;
+  }
+
+  /** Aborts the signal, now or when it is first read. */
+  abort(reason: SingleFlightError): void {
+    const extras = this.extra();
+    extras.abortReason ??= reason;
+    extras.controller?.abort(extras.abortReason);
+  }
+
+  /** What a caller who cannot leave waits for. */
+  outcome(): Promise<unknown> {
+    return this.promise ?? this.defer();
+  }
+
+  /** The outcome as followers get it: once it has passed `check`, which runs once for all of them. */
+  checkedOutcome(check: (value: unknown) => unknown): Promise<unknown> {
+    const extras = this.extra();
+    if (extras.checked === undefined) {
+      extras.checked = this.outcome().then(check);
+      extras.checked.catch(ignore);
+    }
+    return extras.checked;
+  }
+
+  /** A caller who can leave comes aboard. */
+  board(caller: Caller): void {
+    (this.extra().callers ??= new Set()).add(caller);
+  }
+
+  /** A caller who can leave does; false when the flight has settled and there is nothing to leave. */
+  disembark(caller: Caller): boolean {
+    if (this.extras?.callers?.delete(caller) !== true) return false;
+    this.left++;
+    if (this.aboard === 0) this.extras.timer?.unref();
+    return true;
+  }
+
+  /** One more caller; who gets a lingering result is not counted, the flight is over. */
+  join(): void {
+    if (this.settled) return;
+    // A timeout keeps the process alive as long as somebody waits for it.
+    if (this.joined++ === this.left) this.extras?.timer?.ref();
+  }
+
+  /** Dooms the flight if nobody is aboard and its function can be stopped. */
+  doomIfEmpty(): void {
+    if (this.aboard === 0 && !this.settled && this.extras?.controller !== undefined) this.host.doom(this);
+  }
+
+  /** Calls back unless the flight settles within its `flightTimeoutMs`. */
+  limit(onTimeout: () => void): void {
+    const timer = setTimeout(onTimeout, this.limits.flightTimeoutMs);
+    if (this.aboard === 0) timer.unref();
+    this.extra().timer = timer;
+  }
+
+  /** Answers everybody aboard, now that the key is free. */
+  settle(ok: boolean, outcome: unknown): void {
+    this.settled = true;
+    const { extras } = this;
+    if (extras !== undefined) {
+      clearTimeout(extras.timer);
+      if (ok) extras.resolve?.(outcome);
+      else extras.reject?.(outcome);
+      extras.callers?.forEach((caller) => {
+        caller.settle(ok, outcome);
+      });
+      extras.callers = undefined;
+    }
+    // None so far: the function was over at once, or everybody aboard could leave.
+    this.promise ??= ok ? Promise.resolve(outcome) : handled(Promise.reject(outcome));
+  }
+
+  /** From now on, for `lingerMs`, late callers get the result. */
+  linger(onOver: () => void): void {
+    const { lingerMs } = this.limits;
+    this.joinableUntil = performance.now() + lingerMs;
+    this.extra().timer = setTimeout(onOver, lingerMs).unref();
+  }
+
+  endLinger(): void {
+    if (this.settled) clearTimeout(this.extras?.timer);
+  }
+
+  private defer(): Promise<unknown> {
+    const extras = this.extra();
+    this.promise = handled(
+      new Promise((resolve, reject) => {
+        extras.resolve = resolve;
+        extras.reject = reject;
+      }),
+    );
+    return this.promise;
+  }
+
+  private extra(): FlightExtras {
+    return (this.extras ??= new FlightExtras());
+  }
+}
+
+class FlightExtras {
+  /** Made when the function first reads its signal. */
+  controller: AbortController | undefined = undefined;
+  /** Why the signal aborts; written once, when it does or would. */
+  abortReason: SingleFlightError | undefined = undefined;
+  /** Settle `promise` where it is not the function's own. */
+  resolve: ((value: unknown) => void) | undefined = undefined;
+  reject: ((error: unknown) => void) | undefined = undefined;
+  /** The outcome behind a check, shared by the followers who asked for it. */
+  checked: Promise<unknown> | undefined = undefined;
+  /** Those aboard who can leave; each one removes itself when it does. */
+  callers: Set<Caller> | undefined = undefined;
+  /** Runs while a flight with a time limit has not settled, and while a settled one lingers. */
+  timer: NodeJS.Timeout | undefined = undefined;
+}
+
+/** A promise whose rejection need not be handled: there may be nobody aboard to do it. */
+function handled<T>(promise: Promise<T>): Promise<T> {
+  promise.catch(ignore);
+  return promise;
+}
+
+function ignore(): void {
+  // Whoever is aboard is told by the promise itself.
+}

@@ -1,0 +1,134 @@
+import { InvalidOptionError, type ErrorPlace } from './errors.js';
+import type { FlightObserver } from './observer.js';
+
+/** What one caller asks for itself; it changes nothing for the others. */
+export interface CallOptions {
+  /** Leave when it aborts, rejecting with its reason. Already aborted: the call is refused before joining or starting. */
+  signal?: AbortSignal | undefined;
+  /** Leave after this many milliseconds, rejecting with `WaitTimeoutError`. Default: none. */
+  waitTimeoutMs?: number | undefined;
+}
+
+/** What holds for a flight; the caller who starts it decides, those who join take it as it is. */
+export interface FlightOptions {
+  /**
+   * A flight older than this many milliseconds is not joined any more: the next caller starts a new one, and the old
+   * one goes on adrift. Default: `Infinity`, as in Go (30,000 in the Nest module).
+   */
+  joinWindowMs?: number | undefined;
+  /**
+   * After this many milliseconds the flight settles with `FlightTimeoutError`, its key is free, and then its signal
+   * aborts; what the function does later changes nothing. Default: `Infinity`.
+   */
+  flightTimeoutMs?: number | undefined;
+  /** For this many milliseconds after a success late callers still get its result. Default: 0. */
+  lingerMs?: number | undefined;
+}
+
+/** What a {@link Group} is made with; its flight options hold for every flight that is started without its own. */
+export interface GroupOptions extends FlightOptions {
+  /** How errors, events and metrics call the group. Default: `'default'`. */
+  name?: string | undefined;
+  /** How errors, listings and events print a key. Default: its first 64 characters. */
+  // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the keys are of whichever type the group's are
+  describeKey?: ((key: any) => string) | undefined;
+  /** Who is told of starts, joins, ends. Default: `node:diagnostics_channel`, under `nestjs-singleflight:flight:*`. */
+  observer?: FlightObserver | undefined;
+}
+
+/** A flight's options with every default filled in. */
+export interface FlightLimits {
+  readonly joinWindowMs: number;
+  readonly flightTimeoutMs: number;
+  readonly lingerMs: number;
+}
+
+const NO_LIMITS: FlightLimits = { joinWindowMs: Infinity, flightTimeoutMs: Infinity, lingerMs: 0 };
+// Node's timers hold 32 bits; a longer delay would fire at once.
+const MAX_TIMER_MS = 2 ** 31 - 1;
+
+const FLIGHT_OPTIONS = ['joinWindowMs', 'flightTimeoutMs', 'lingerMs'] as const;
+const CALL_OPTIONS = ['signal', 'waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
+const GROUP_OPTIONS = ['name', ...FLIGHT_OPTIONS, 'describeKey', 'observer'] as const;
+
+/** @throws InvalidOptionError when an option is unknown or its value is not allowed */
+export function checkGroupOptions(options: GroupOptions): void {
+  const place = { group: typeof options.name === 'string' ? options.name : undefined };
+  checkNames(options, GROUP_OPTIONS, place);
+  const { name, describeKey, observer } = options;
+  if (name !== undefined && (typeof name !== 'string' || name === '')) {
+    throw InvalidOptionError.value('name', name, 'a string that is not empty');
+  }
+  if (describeKey !== undefined && typeof describeKey !== 'function') {
+    throw InvalidOptionError.value('describeKey', describeKey, 'a function from a key to a string', place);
+  }
+  if (observer !== undefined && (typeof observer !== 'object' || (observer as unknown) === null)) {
+    throw InvalidOptionError.value(
+      'observer',
+      observer,
+      'an object with a method for each event it wants to hear',
+      place,
+    );
+  }
+  checkFlightValues(options, place);
+}
+
+/** @throws InvalidOptionError when an option is unknown or its value is not allowed */
+export function checkCallOptions(options: CallOptions & FlightOptions, place: ErrorPlace): void {
+  checkNames(options, CALL_OPTIONS, place);
+  const { signal, waitTimeoutMs } = options;
+  if (signal !== undefined && !isAbortSignal(signal)) {
+    throw InvalidOptionError.value('signal', signal, 'an AbortSignal', place);
+  }
+  checkTimeout('waitTimeoutMs', waitTimeoutMs, place);
+  checkFlightValues(options, place);
+}
+
+/** The limits of a flight: what its first caller said, else what the group says, else none. */
+export function limitsOf(options: FlightOptions, defaults: FlightLimits = NO_LIMITS): FlightLimits {
+  return {
+    joinWindowMs: options.joinWindowMs ?? defaults.joinWindowMs,
+    flightTimeoutMs: options.flightTimeoutMs ?? defaults.flightTimeoutMs,
+    lingerMs: options.lingerMs ?? defaults.lingerMs,
+  };
+}
+
+/** @throws InvalidOptionError when `options` is no object, or has a name that is not among the known ones */
+export function checkNames(options: object, known: readonly string[], place?: ErrorPlace): void {
+  if (typeof options !== 'object' || (options as unknown) === null) {
+    throw InvalidOptionError.value('options', options, 'an object', place);
+  }
+  for (const name in options) {
+    if (!known.includes(name)) throw InvalidOptionError.unknown(name, known, place);
+  }
+}
+
+function checkFlightValues({ joinWindowMs, flightTimeoutMs, lingerMs }: FlightOptions, place: ErrorPlace): void {
+  if (joinWindowMs !== undefined && !(typeof joinWindowMs === 'number' && joinWindowMs > 0)) {
+    throw InvalidOptionError.value(
+      'joinWindowMs',
+      joinWindowMs,
+      'a number of milliseconds above 0, or Infinity',
+      place,
+    );
+  }
+  checkTimeout('flightTimeoutMs', flightTimeoutMs, place);
+  if (lingerMs !== undefined && !(typeof lingerMs === 'number' && lingerMs >= 0 && lingerMs <= MAX_TIMER_MS)) {
+    throw InvalidOptionError.value('lingerMs', lingerMs, `a number of milliseconds from 0 to ${MAX_TIMER_MS}`, place);
+  }
+}
+
+function checkTimeout(option: string, value: unknown, place: ErrorPlace): void {
+  if (value === undefined || value === Infinity) return;
+  if (typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS) return;
+  const allowed = `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}, or Infinity for none`;
+  throw InvalidOptionError.value(option, value, allowed, place);
+}
+
+function isAbortSignal(value: unknown): value is AbortSignal {
+  // By shape: a signal may come from another realm, as it does under Jest.
+  const signal = value as Partial<AbortSignal> | null;
+  return (
+    typeof signal === 'object' && typeof signal?.aborted === 'boolean' && typeof signal.addEventListener === 'function'
+  );
+}
