@@ -16,7 +16,7 @@ export class Seat<T> {
   constructor(
     readonly promise: Promise<T>,
     private readonly flight: FlightOf,
-    private readonly role: Role,
+    readonly role: Role,
     private readonly caller: Caller | undefined,
   ) {}
 

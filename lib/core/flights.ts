@@ -81,6 +81,11 @@ export class Flights<K> implements FlightHost<K> {
     if (this.sinks.reject.hasSubscribers) this.sinks.reject.publish({ ...this.keyEvent(key), error });
   }
 
+  /** A call was let through alone without a flight. */
+  countBypass(): void {
+    this.counters.bypassed++;
+  }
+
   private caller(flight: FlightRecord<K>, role: Role, options: CallOptions, leavable: boolean): Caller | undefined {
     const canLeave = leavable || options.signal !== undefined || options.waitTimeoutMs !== undefined;
     // A result that lingers is there already: there is nothing to leave.
@@ -246,11 +251,11 @@ export class Flights<K> implements FlightHost<K> {
     return this.keyed.size;
   }
 
-  list(): FlightInfo[] {
+  list(wanted: (key: K) => boolean = () => true): FlightInfo[] {
     this.passOverdue();
     const now = performance.now();
     return [...this.adrift, ...this.keyed.values()]
-      .filter((flight) => !flight.ended)
+      .filter((flight) => !flight.ended && wanted(flight.key))
       .sort((a, b) => a.startedAt - b.startedAt)
       .map((flight) => ({
         key: this.describeKey(flight.key),

@@ -162,6 +162,20 @@ export class Group<K = string> {
     return this.#flights.board(key, fn, options, mode);
   }
 
+  /**
+   * {@link inFlight} for the keys that are wanted.
+   *
+   * @internal
+   */
+  inFlightWhere(wanted: (key: K) => boolean): FlightInfo[] {
+    return this.#flights.list(wanted);
+  }
+
+  /** @internal A call was let through alone by whoever stands in front of this group. */
+  countBypass(): void {
+    this.#flights.countBypass();
+  }
+
   /** @internal */
   place(key: K): ErrorPlace {
     return this.#flights.place(key);

@@ -52,8 +52,12 @@ export function prefixKey(namespace: string, encoded: string): string {
 
 /** How errors, listings and events print a key unless told otherwise: its first 64 characters. */
 export function describeKeyByDefault(key: unknown): string {
-  const text = typeof key === 'string' ? key : typeof key === 'object' ? inspect(key) : String(key);
+  const text = typeof key === 'string' ? key : isObject(key) ? inspect(key) : String(key);
   return text.slice(0, 64);
+}
+
+function isObject(value: unknown): value is object {
+  return typeof value === 'object' && value !== null;
 }
 
 function encodeList(list: readonly unknown[], source: string, path: string, depth: number): string {

@@ -47,9 +47,9 @@ const NO_LIMITS: FlightLimits = { joinWindowMs: Infinity, flightTimeoutMs: Infin
 // Node's timers hold 32 bits; a longer delay would fire at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
-const FLIGHT_OPTIONS = ['joinWindowMs', 'flightTimeoutMs', 'lingerMs'] as const;
+export const FLIGHT_OPTIONS = ['joinWindowMs', 'flightTimeoutMs', 'lingerMs'] as const;
 const CALL_OPTIONS = ['signal', 'waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
-const GROUP_OPTIONS = ['name', ...FLIGHT_OPTIONS, 'describeKey', 'observer'] as const;
+export const GROUP_OPTIONS = ['name', ...FLIGHT_OPTIONS, 'describeKey', 'observer'] as const;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkGroupOptions(options: GroupOptions): void {

@@ -1,0 +1,34 @@
+// The core
+export * from './core/index.js';
+
+// RxJS
+export { doChan } from './rx/do-chan.js';
+
+// Nest: module, service, injection
+export { SingleFlightModule, type SingleFlightModuleAsyncOptions } from './nest/single-flight.module.js';
+export type { HttpShare, SingleFlightHttpOptions, SingleFlightModuleOptions } from './nest/module-options.js';
+export { SingleFlightService } from './nest/single-flight.service.js';
+export type { Wrapped, WrapOptions } from './nest/wrap.js';
+export { InjectSingleFlight } from './nest/inject-single-flight.decorator.js';
+export { getSingleFlightToken } from './nest/tokens.js';
+
+// Nest: the method decorator
+export { SingleFlight, singleFlightOf, type DecoratedFlights } from './nest/single-flight.decorator.js';
+export type {
+  AsyncMethod,
+  AsyncResult,
+  KeyResult,
+  SingleFlightDecorator,
+  SingleFlightDecoratorFactory,
+  SingleFlightOptions,
+} from './nest/decorator-types.js';
+export { currentFlight, NoCurrentFlightError } from './nest/current-flight.js';
+
+// Nest: the interceptor
+export { SingleFlightInterceptor } from './nest/single-flight.interceptor.js';
+export {
+  SingleFlightKey,
+  SingleFlightShare,
+  SkipSingleFlight,
+  type ContextKeyFunction,
+} from './nest/share.decorators.js';

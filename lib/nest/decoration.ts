@@ -1,0 +1,178 @@
+import 'reflect-metadata';
+import { Inject, Optional } from '@nestjs/common';
+import { isObservable, type Observable } from 'rxjs';
+import { InvalidOptionError } from '../core/errors.js';
+import { Group } from '../core/group.js';
+import type { KeyResult, SingleFlightOptions } from './decorator-types.js';
+import { MethodFlights } from './method-flights.js';
+import { NEST_DEFAULTS } from './module-options.js';
+import { checkRoute } from './route-arguments.js';
+import type { SingleFlightRegistry } from './single-flight.registry.js';
+import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
+
+/** A method of any kind, with its arguments. */
+export type AnyMethod = (...args: unknown[]) => unknown;
+export type AnyKeyFunction = (...args: unknown[]) => KeyResult;
+
+/** What a method returns: not known before it was called once, unless it is declared. */
+type MethodKind = 'promise' | 'observable' | undefined;
+
+/** One decorated method, in all its instances. */
+export class Decoration {
+  /** The flights of each instance. */
+  private readonly ofInstance = new WeakMap<object, MethodFlights>();
+  /** The flights of each class in each app, for `scope: 'class'`. */
+  private readonly ofClass = new WeakMap<SingleFlightRegistry, WeakMap<object, MethodFlights>>();
+
+  constructor(
+    readonly methodName: string | symbol,
+    private readonly method: AnyMethod,
+    private readonly keyFn: AnyKeyFunction,
+    readonly options: SingleFlightOptions,
+    /** Written again when the first call has shown what is not declared. */
+    private kind: MethodKind,
+  ) {}
+
+  /** A call of the decorated method. */
+  call(self: unknown, args: unknown[]): unknown {
+    // Without an instance there is nobody whose calls it could be coalesced with.
+    if ((typeof self !== 'object' || self === null) && typeof self !== 'function') {
+      return Reflect.apply(this.method, self, args);
+    }
+    const flights = this.flightsOf(self);
+    const keyOf = (): KeyResult => Reflect.apply(this.keyFn, self, args);
+    const method = (): unknown => Reflect.apply(this.method, self, args);
+    if (this.kind === 'promise') return flights.run(keyOf, method as () => Promise<unknown>);
+    if (this.kind === 'observable') return flights.observe(keyOf, method as () => Observable<unknown>);
+    return this.callUnknown(flights, keyOf, method);
+  }
+
+  flightsOf(instance: object): MethodFlights {
+    let flights = this.ofInstance.get(instance);
+    if (flights === undefined) {
+      flights = this.findFlights(instance);
+      this.ofInstance.set(instance, flights);
+    }
+    return flights;
+  }
+
+  /** Makes the key of these arguments lead to nothing. */
+  forget(instance: object, args: unknown[]): boolean {
+    return this.flightsOf(instance).forget(() => Reflect.apply(this.keyFn, instance, args));
+  }
+
+  describe(owner: object): string {
+    return `${nameOfOwner(owner)}.${String(this.methodName)}`;
+  }
+
+  /** The first call of a method that does not say what it returns. */
+  private callUnknown(flights: MethodFlights, keyOf: () => KeyResult, method: () => unknown): unknown {
+    let source: Observable<unknown> | undefined;
+    const promise = flights.run(keyOf, () => {
+      const returned = method();
+      if (isObservable(returned)) source = returned;
+      else this.kind = 'promise';
+      // The Observable is nobody's result: it is subscribed to below, by whoever subscribes.
+      return (source === undefined ? returned : undefined) as Promise<unknown>;
+    });
+    if (source === undefined) return promise;
+    this.kind = 'observable';
+    return flights.observe(keyOf, () => {
+      const first = source ?? (method() as Observable<unknown>);
+      source = undefined;
+      return first;
+    });
+  }
+
+  private findFlights(instance: object): MethodFlights {
+    checkRoute(typeof instance === 'function' ? instance : instance.constructor, this.methodName);
+    const registry = registries.get(instance);
+    if (registry === undefined || this.options.scope !== 'class') return this.makeFlights(instance, registry);
+    let ofClass = this.ofClass.get(registry);
+    if (ofClass === undefined) this.ofClass.set(registry, (ofClass = new WeakMap<object, MethodFlights>()));
+    let flights = ofClass.get(instance.constructor);
+    if (flights === undefined) {
+      ofClass.set(instance.constructor, (flights = this.makeFlights(instance, registry)));
+    }
+    return flights;
+  }
+
+  private makeFlights(instance: object, registry: SingleFlightRegistry | undefined): MethodFlights {
+    const name = this.describe(instance);
+    const { waitTimeoutMs, group, scope, ...limits } = this.options;
+    const common = {
+      killSwitch: registry ?? ALWAYS_ON,
+      keySource: `The key function of ${name} returned`,
+      alone: registry?.isPerRequest(instance),
+    };
+    if (group !== undefined && registry !== undefined) {
+      const shared = registry.requireGroup(group, name).group;
+      // A group of many methods: this one's limits go with its calls, and its keys under a name of its own.
+      const namespace = `${name}~${++namespaces}`;
+      return new MethodFlights({ ...common, group: shared, namespace, options: orNone({ waitTimeoutMs, ...limits }) });
+    }
+    const own = registry?.group(name, limits) ?? new Group({ ...NEST_DEFAULTS, ...limits, name });
+    return new MethodFlights({ ...common, group: own, options: orNone({ waitTimeoutMs }) });
+  }
+}
+
+const ALWAYS_ON = { enabled: true };
+/** How many methods have a part of a shared group: what tells theirs apart. */
+let namespaces = 0;
+/** The app of each instance that Nest has made. */
+const registries = new WeakMap<object, SingleFlightRegistry>();
+/** The decorated methods of each prototype. */
+const decorations = new WeakMap<object, Map<string | symbol, Decoration>>();
+
+/** Remembers a decorated method of a prototype (or class, when static), and has Nest hand its app to the instances. */
+export function registerDecoration(target: object, decoration: Decoration): void {
+  let own = decorations.get(target);
+  if (own === undefined) decorations.set(target, (own = new Map<string | symbol, Decoration>()));
+  if (own.has(decoration.methodName)) {
+    throw new InvalidOptionError(
+      `@SingleFlight stands twice on ${decoration.describe(target)}. One call would wait for itself: remove one.`,
+    );
+  }
+  own.set(decoration.methodName, decoration);
+  if (typeof target !== 'function') injectRegistry(target);
+}
+
+/** As {@link registerDecoration}, for decorators that learn of the class only from an instance. */
+export function registerOnInstance(instance: object, decoration: Decoration): void {
+  const target = typeof instance === 'function' ? instance : (Object.getPrototypeOf(instance) as object);
+  let own = decorations.get(target);
+  if (own === undefined) decorations.set(target, (own = new Map<string | symbol, Decoration>()));
+  own.set(decoration.methodName, decoration);
+}
+
+/** The decorated methods that an instance of a prototype has, inherited ones included, the nearest of each name. */
+export function decorationsOf(prototype: object | null | undefined): Decoration[] {
+  const found = new Map<string | symbol, Decoration>();
+  for (let level = prototype; level; level = Object.getPrototypeOf(level) as object | null) {
+    for (const [name, decoration] of decorations.get(level) ?? []) if (!found.has(name)) found.set(name, decoration);
+  }
+  return [...found.values()];
+}
+
+/** The name of a class, or of an instance's class. */
+export function nameOfOwner(owner: object): string {
+  return typeof owner === 'function' ? owner.name : owner.constructor.name;
+}
+
+/** Property injection: it reaches singletons, transient and REQUEST-scoped providers alike, and is silent outside Nest. */
+function injectRegistry(prototype: object): void {
+  if (SINGLE_FLIGHT_REGISTRY in prototype) return;
+  // A setter, so that instances get no property of their own that printing or comparing them would show.
+  Object.defineProperty(prototype, SINGLE_FLIGHT_REGISTRY, {
+    configurable: true,
+    set(this: object, registry: SingleFlightRegistry) {
+      registries.set(this, registry);
+    },
+  });
+  Inject(SINGLE_FLIGHT_REGISTRY)(prototype, SINGLE_FLIGHT_REGISTRY);
+  Optional()(prototype, SINGLE_FLIGHT_REGISTRY);
+}
+
+function orNone<O extends object>(options: O): O | undefined {
+  return Object.values(options).every((value) => value === undefined) ? undefined : options;
+}

@@ -1,0 +1,129 @@
+import { createHash } from 'node:crypto';
+import type { ExecutionContext } from '@nestjs/common';
+import { encodeKey } from '../core/key.js';
+import type { Route } from './route.js';
+
+/** What of an HTTP request the interceptor looks at, on Express and on Fastify. */
+export interface HttpRequest {
+  readonly method: string;
+  readonly url: string;
+  readonly originalUrl?: string;
+  readonly ip?: string | undefined;
+  readonly hostname?: string | undefined;
+  readonly protocol?: string | undefined;
+  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
+  readonly rawHeaders?: readonly string[];
+  readonly socket?: unknown;
+  /** Fastify's request stands before Node's. */
+  readonly raw?: HttpRequest;
+}
+
+/**
+ * Headers that say nothing of who asks or for what: those of the hop, and ids that only trace the request. Whole names,
+ * no prefixes: whatever is not listed tells two requests apart.
+ */
+const IGNORED = new Set([
+  // RFC 9110, 7.6.1: about this connection alone. `te` and `upgrade` are not here: they change the answer.
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  // Trace ids. `baggage` is not here: it carries what an application puts into it.
+  'traceparent',
+  'tracestate',
+  'b3',
+  'x-b3-traceid',
+  'x-b3-spanid',
+  'x-b3-parentspanid',
+  'x-b3-sampled',
+  'x-b3-flags',
+  'x-request-id',
+  'x-correlation-id',
+  'x-amzn-trace-id',
+  'x-cloud-trace-context',
+  'x-datadog-trace-id',
+  'x-datadog-parent-id',
+  'x-datadog-sampling-priority',
+  'uber-trace-id',
+  'sentry-trace',
+  'cf-ray',
+]);
+
+/** The key of a request of a route; undefined when it goes alone. */
+export function routeKey(request: HttpRequest, route: Route, context: ExecutionContext): string | undefined {
+  if (route.keyFn !== undefined) {
+    const key = route.keyFn(context);
+    if (key === undefined || key === null) return undefined;
+    return httpKey(request, route, ['key', encodeKey(key, `The key function of ${route.name} returned`)]);
+  }
+  if (route.share === 'public') return httpKey(request, route, ['public', ...varyParts(request, route.vary)]);
+  return goesAlone(request) ? undefined : httpKey(request, route, ['client', ...clientParts(request)]);
+}
+
+/** What follows the address in a key: the part that says whose answers are shared. */
+type ShareParts = readonly (string | undefined)[];
+
+/**
+ * `METHOD path #hash`. The hash covers everything that tells two requests apart; of a header, a cookie or a query the
+ * key itself holds nothing.
+ */
+function httpKey(request: HttpRequest, route: Route, parts: ShareParts): string {
+  const url = request.originalUrl ?? request.url;
+  const { headers } = nodeRequest(request);
+  const host = headerText(headers[':authority']) ?? headerText(headers.host);
+  const covered = JSON.stringify([route.id, request.method, host ?? null, url, ...parts.map((part) => part ?? null)]);
+  const hash = createHash('sha256').update(covered).digest('base64url');
+  return `${request.method} ${url.split('?', 1)[0] ?? ''} #${hash}`;
+}
+
+/** Who asks, as far as the request tells: every header that is not known to be without meaning, and the connection. */
+function clientParts(request: HttpRequest): ShareParts {
+  const node = nodeRequest(request);
+  const received = node.rawHeaders ?? [];
+  const parts: (string | undefined)[] = [request.ip, request.hostname, request.protocol];
+  for (let i = 0; i < received.length; i += 2) {
+    const name = received[i]?.toLowerCase() ?? '';
+    if (!IGNORED.has(name)) parts.push(name, received[i + 1]);
+  }
+  // Again as they are now: a middleware may have added, changed or taken away some.
+  for (const name of Object.keys(node.headers)) {
+    if (!IGNORED.has(name)) parts.push(name, headerText(node.headers[name]));
+  }
+  return parts;
+}
+
+/** The headers on which a public answer depends. */
+function varyParts(request: HttpRequest, vary: readonly string[]): ShareParts {
+  const { headers } = nodeRequest(request);
+  return vary.flatMap((name) => [name, headerText(headers[name.toLowerCase()])]);
+}
+
+/** Why a request whose share is `'client'` is answered alone, if it is. */
+function goesAlone(request: HttpRequest): boolean {
+  const { headers, socket } = nodeRequest(request);
+  if (hasBody(headers) || headers.upgrade !== undefined || headers.range !== undefined) return true;
+  if (Object.keys(headers).some((name) => name.startsWith('if-'))) return true;
+  // The connection itself is who asks: a certificate, or a handshake that authenticated it once for all its requests.
+  if (/^(negotiate|ntlm)\b/i.test(headerText(headers.authorization) ?? '')) return true;
+  return hasClientCertificate(socket);
+}
+
+function hasBody(headers: HttpRequest['headers']): boolean {
+  const length = headerText(headers['content-length']);
+  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+}
+
+function hasClientCertificate(socket: unknown): boolean {
+  const { getPeerCertificate } = (socket ?? {}) as {
+    getPeerCertificate?: (this: unknown) => object | null | undefined;
+  };
+  if (typeof getPeerCertificate !== 'function') return false;
+  return Object.keys(getPeerCertificate.call(socket) ?? {}).length > 0;
+}
+
+function headerText(value: string | string[] | undefined): string | undefined {
+  return Array.isArray(value) ? value.join('\0') : value;
+}
+
+function nodeRequest(request: HttpRequest): HttpRequest {
+  return request.raw ?? request;
+}

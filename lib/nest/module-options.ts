@@ -1,0 +1,49 @@
+import { InvalidOptionError } from '../core/errors.js';
+import { checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
+
+/** What differs in Nest from the core's defaults: one hung call cannot take its key out of service. */
+export const NEST_DEFAULTS = { joinWindowMs: 30_000 } as const satisfies GroupOptions;
+
+/** Who may share an answer over HTTP: see `SingleFlightInterceptor`. */
+export type HttpShare = 'client' | 'public';
+
+/** What holds for every route that the interceptor stands before, unless the route says otherwise. */
+export interface SingleFlightHttpOptions {
+  /** Who may share an answer. Default: `'client'`, only identical requests of one client. */
+  share?: HttpShare | undefined;
+  /** With `'public'`, the request headers on which an answer depends. Default: `accept`, `accept-language`. */
+  vary?: readonly string[] | undefined;
+}
+
+/** What `SingleFlightModule.forRoot` takes: the defaults of every group in the app, and what holds for the app itself. */
+export interface SingleFlightModuleOptions extends GroupOptions {
+  /** The kill switch, as the app starts; `SingleFlightService.enabled` moves it later. Default: true. */
+  enabled?: boolean | undefined;
+  http?: SingleFlightHttpOptions | undefined;
+}
+
+const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http'] as const;
+const HTTP_OPTIONS = ['share', 'vary'] as const;
+
+/** @throws InvalidOptionError when an option is unknown or its value is not allowed */
+export function checkModuleOptions(options: SingleFlightModuleOptions): void {
+  checkNames(options, MODULE_OPTIONS);
+  const { enabled, http, ...group } = options;
+  checkGroupOptions(group);
+  if (enabled !== undefined && typeof enabled !== 'boolean') {
+    throw InvalidOptionError.value('enabled', enabled, 'true or false');
+  }
+  if (http !== undefined) checkHttpOptions(http);
+}
+
+/** @throws InvalidOptionError when an option is unknown or its value is not allowed */
+export function checkHttpOptions(http: SingleFlightHttpOptions): void {
+  checkNames(http, HTTP_OPTIONS);
+  const { share, vary } = http;
+  if (share !== undefined && !['client', 'public'].includes(share)) {
+    throw InvalidOptionError.value('share', share, "'client' or 'public'");
+  }
+  if (vary !== undefined && !(Array.isArray(vary) && vary.every((name) => typeof name === 'string'))) {
+    throw InvalidOptionError.value('vary', vary, 'an array of header names');
+  }
+}

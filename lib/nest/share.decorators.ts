@@ -1,0 +1,89 @@
+import { SetMetadata, type CustomDecorator, type ExecutionContext } from '@nestjs/common';
+import { InvalidKeyError } from '../core/errors.js';
+import { inspect } from '../core/inspect.js';
+import type { KeyResult } from './decorator-types.js';
+import { checkHttpOptions, type HttpShare } from './module-options.js';
+import { metadataKey } from './tokens.js';
+
+/** Makes the key of a call from its context; `undefined` or `null`: do not coalesce it. */
+export type ContextKeyFunction = (context: ExecutionContext) => KeyResult;
+
+/** What a route, or a controller for all of its routes, says of who may share an answer. */
+export interface StatedShare {
+  readonly share: HttpShare;
+  readonly vary?: readonly string[] | undefined;
+}
+
+export const SHARE = metadataKey('share');
+export const KEY = metadataKey('key');
+export const SKIP = metadataKey('skip');
+
+/**
+ * States who may share an answer of this route, or of all routes of this controller.
+ *
+ * `'client'`: only identical requests of one client. `'public'`: everybody whose `vary` headers are the same. State
+ * `'public'` only where the answer depends on nothing else that a request holds.
+ *
+ * @param options `vary`: with `'public'`, the request headers on which the answer depends. Default: `accept` and
+ * `accept-language`
+ * @throws InvalidOptionError when the share or an option is unknown
+ *
+ * @example
+ * ```ts
+ * import { Controller, Get, UseInterceptors } from '@nestjs/common';
+ * import { SingleFlightInterceptor, SingleFlightShare } from 'nestjs-singleflight';
+ *
+ * @Controller('products')
+ * @UseInterceptors(SingleFlightInterceptor)
+ * class ProductsController {
+ *   @Get()
+ *   @SingleFlightShare('public', { vary: ['accept-language'] })
+ *   async list(): Promise<string[]> {
+ *     return ['a lamp'];
+ *   }
+ * }
+ * ```
+ */
+export function SingleFlightShare(
+  share: HttpShare,
+  options: { readonly vary?: readonly string[] } = {},
+): CustomDecorator<symbol> {
+  checkHttpOptions({ ...options, share });
+  return SetMetadata<symbol, StatedShare>(SHARE, { share, vary: options.vary });
+}
+
+/**
+ * Makes the route's key by hand: calls with equal keys share one answer, whoever asks, and whatever else their requests
+ * hold. Put into it everything on which the answer depends.
+ *
+ * @throws InvalidKeyError when it is given no function
+ *
+ * @example
+ * ```ts
+ * import { Controller, Get, UseInterceptors } from '@nestjs/common';
+ * import { SingleFlightInterceptor, SingleFlightKey } from 'nestjs-singleflight';
+ *
+ * @Controller('reports')
+ * @UseInterceptors(SingleFlightInterceptor)
+ * class ReportsController {
+ *   @Get()
+ *   @SingleFlightKey((context) => context.switchToHttp().getRequest<{ user?: { id: string } }>().user?.id)
+ *   async mine(): Promise<string[]> {
+ *     return ['a report'];
+ *   }
+ * }
+ * ```
+ */
+export function SingleFlightKey(keyFn: ContextKeyFunction): CustomDecorator<symbol> {
+  if (typeof keyFn !== 'function') {
+    throw new InvalidKeyError(
+      `@SingleFlightKey needs a function from the execution context to a key, not ${inspect(keyFn)}.`,
+    );
+  }
+  return SetMetadata(KEY, keyFn);
+}
+
+/** Lets every request of this route, or of all routes of this controller, through alone. */
+export function SkipSingleFlight(): CustomDecorator<symbol> {
+  return SetMetadata(SKIP, true);
+}

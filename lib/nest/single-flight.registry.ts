@@ -1,0 +1,160 @@
+import { isDeepStrictEqual } from 'node:util';
+import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { ModulesContainer } from '@nestjs/core';
+import { InvalidOptionError } from '../core/errors.js';
+import { Group } from '../core/group.js';
+import type { GroupOptions } from '../core/options.js';
+import { decorationsOf, type Decoration } from './decoration.js';
+import {
+  checkModuleOptions,
+  NEST_DEFAULTS,
+  type SingleFlightHttpOptions,
+  type SingleFlightModuleOptions,
+} from './module-options.js';
+import { checkRoute } from './route-arguments.js';
+import { SingleFlightService } from './single-flight.service.js';
+import { groupOptionsToken } from './tokens.js';
+
+/** A provider or controller as Nest holds it. */
+type Provided = ReturnType<Parameters<Parameters<ModulesContainer['forEach']>[0]>[0]['providers']['get']> & object;
+interface Named {
+  readonly name: string;
+}
+
+/** What one app's groups, decorated methods and interceptors have in common. */
+@Injectable()
+export class SingleFlightRegistry implements OnModuleInit {
+  /** The kill switch; moved by `SingleFlightService.enabled`. */
+  enabled = true;
+  /** What `forRoot` was given; written once, by {@link configure}. */
+  private options: SingleFlightModuleOptions | undefined = undefined;
+  private readonly services = new Map<string, SingleFlightService>();
+  /** Written by {@link onModuleInit}: classes of which some provider depends on the request, and the instances that do not. */
+  private readonly perRequestClasses = new Set<unknown>();
+  private readonly staticInstances = new WeakSet();
+  private readonly logger = new Logger('SingleFlight');
+
+  constructor(private readonly modules: ModulesContainer) {}
+
+  /** Takes the options of `forRoot`: once an app, or again the same. */
+  configure(options: SingleFlightModuleOptions): this {
+    checkModuleOptions(options);
+    if (this.options !== undefined && !isDeepStrictEqual(this.options, options)) {
+      throw new InvalidOptionError(
+        'SingleFlightModule.forRoot is imported twice with different options. Import it once, in the root module; ' +
+          'a group with options of its own is for forFeature.',
+      );
+    }
+    this.options = options;
+    this.enabled = options.enabled ?? true;
+    return this;
+  }
+
+  get http(): SingleFlightHttpOptions {
+    return this.options?.http ?? {};
+  }
+
+  /** The service of a named group: made when it is first asked for, the same ever after. */
+  service(name = 'default'): SingleFlightService {
+    let service = this.services.get(name);
+    if (service === undefined) {
+      service = new SingleFlightService(this.group(name, this.optionsOf(name)), this);
+      this.services.set(name, service);
+    }
+    return service;
+  }
+
+  /** Whether `forFeature` or `forRoot` has named a group so. */
+  has(name: string): boolean {
+    return this.services.has(name);
+  }
+
+  /** A group with the app's defaults. */
+  group(name: string, options: GroupOptions = {}): Group {
+    const { name: rootName, enabled, http, ...defaults } = this.options ?? {};
+    return new Group({
+      ...NEST_DEFAULTS,
+      ...defaults,
+      ...options,
+      name: name === 'default' ? (rootName ?? name) : name,
+    });
+  }
+
+  /** Whether an instance belongs to one request or tenant: its calls are never coalesced. */
+  isPerRequest(instance: object): boolean {
+    return this.perRequestClasses.has(instance.constructor) && !this.staticInstances.has(instance);
+  }
+
+  /** Looks at every provider and controller with a decorated method, and refuses what cannot be coalesced. */
+  onModuleInit(): void {
+    for (const module of this.modules.values()) {
+      for (const collection of [module.providers, module.controllers, module.injectables]) {
+        for (const wrapper of collection.values()) {
+          const { metatype } = wrapper;
+          if (typeof metatype !== 'function' || wrapper.isNotMetatype) continue;
+          const decorations = decorationsOf(metatype.prototype as object | undefined);
+          if (decorations.length > 0) this.inspect(wrapper, metatype, decorations);
+        }
+      }
+    }
+  }
+
+  private inspect(wrapper: Provided, metatype: Named, decorations: readonly Decoration[]): void {
+    for (const decoration of decorations) {
+      checkRoute(metatype, decoration.methodName);
+      if (decoration.options.group !== undefined) {
+        this.requireGroup(decoration.options.group, decoration.describe(metatype));
+      }
+    }
+    if (!wrapper.isDependencyTreeStatic()) {
+      this.takeAsPerRequest(metatype, decorations);
+      return;
+    }
+    const instances = wrapper.isTransient
+      ? wrapper.getStaticTransientInstances().map((entry): unknown => entry?.instance)
+      : [wrapper.instance];
+    for (const instance of instances) {
+      if (typeof instance === 'object' && instance !== null) this.staticInstances.add(instance);
+    }
+  }
+
+  /** @throws InvalidOptionError when no group was named so */
+  requireGroup(name: string, method: string): SingleFlightService {
+    if (this.has(name)) return this.service(name);
+    throw new InvalidOptionError(
+      `@SingleFlight on ${method} names the group '${name}', which does not exist. ` +
+        `Import SingleFlightModule.forFeature('${name}'), or correct the name.`,
+    );
+  }
+
+  private takeAsPerRequest(metatype: Named, decorations: readonly Decoration[]): void {
+    const methods = decorations.map((decoration) => `${String(decoration.methodName)}()`).join(', ');
+    const remedy =
+      'Make it a singleton and pass it what it needs from the request, or call SingleFlightService.run with a key that ' +
+      'holds everything it reads from the request.';
+    if (decorations.some((decoration) => decoration.options.scope === 'class')) {
+      throw new InvalidOptionError(
+        `${metatype.name} is made per request, and scope: 'class' of its ${methods} would share one request's answer ` +
+          `with another. ${remedy}`,
+      );
+    }
+    if (this.perRequestClasses.has(metatype)) return;
+    this.perRequestClasses.add(metatype);
+    this.logger.warn(`${metatype.name} is made per request, so calls of its ${methods} are never coalesced. ${remedy}`);
+  }
+
+  /** What `forFeature` says of a group, wherever it says it. */
+  private optionsOf(name: string): GroupOptions | undefined {
+    const told = [...this.modules.values()]
+      .map((module) => module.providers.get(groupOptionsToken(name))?.instance as GroupOptions | undefined)
+      .filter((options) => options !== undefined);
+    if (told.some((options) => !isDeepStrictEqual(options, told[0]))) {
+      throw new InvalidOptionError(
+        `The group '${name}' is registered twice with different options. Give them once, and elsewhere only the name: ` +
+          `SingleFlightModule.forFeature('${name}').`,
+        { group: name },
+      );
+    }
+    return told[0];
+  }
+}

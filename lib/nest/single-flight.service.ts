@@ -1,0 +1,147 @@
+import { Injectable, Optional } from '@nestjs/common';
+import type { Observable } from 'rxjs';
+import type { Seat } from '../core/callers.js';
+import type { FlightFunction } from '../core/flight.js';
+import { Group } from '../core/group.js';
+import { encodeKey } from '../core/key.js';
+import type { CallOptions, FlightOptions } from '../core/options.js';
+import type { Result, Success } from '../core/result.js';
+import type { FlightInfo, GroupStats } from '../core/stats.js';
+import { boardToLeave, resultOf } from '../rx/do-chan.js';
+import type { KeyResult } from './decorator-types.js';
+import { NEST_DEFAULTS } from './module-options.js';
+import { wrapFunction, type WrapOptions, type Wrapped } from './wrap.js';
+
+/**
+ * A group as a Nest provider: inject it, and give it keys of any `FlightKey` kind.
+ *
+ * A key that is `undefined` or `null` means: do not coalesce this call.
+ *
+ * @example
+ * ```ts
+ * import { Injectable } from '@nestjs/common';
+ * import { SingleFlightService } from 'nestjs-singleflight';
+ *
+ * @Injectable()
+ * class Products {
+ *   constructor(private readonly singleFlight: SingleFlightService) {}
+ *
+ *   find(tenant: string, id: number): Promise<string> {
+ *     return this.singleFlight.run([tenant, id], async () => `product ${id} of ${tenant}`);
+ *   }
+ * }
+ * ```
+ */
+@Injectable()
+export class SingleFlightService {
+  /** The group behind it, whose keys are encoded. */
+  readonly group: Group;
+  private readonly app: { enabled: boolean };
+
+  constructor(@Optional() group?: Group, @Optional() app?: { enabled: boolean }) {
+    this.group = group ?? new Group(NEST_DEFAULTS);
+    this.app = app ?? { enabled: true };
+  }
+
+  /**
+   * The app's kill switch, for all groups, decorators and the interceptor. While it is false every call runs its own
+   * function, alone; those aboard a flight stay aboard.
+   */
+  get enabled(): boolean {
+    return this.app.enabled;
+  }
+
+  set enabled(enabled: boolean) {
+    this.app.enabled = enabled;
+  }
+
+  /**
+   * Runs `fn` unless a flight for `key` is under way, in which case it joins that; resolves to the flight's value. See
+   * {@link Group.run}.
+   */
+  run<T>(key: KeyResult, fn: FlightFunction<T>, options?: CallOptions & FlightOptions): Promise<T> {
+    try {
+      const encoded = this.encode(key);
+      return encoded === undefined ? this.alone(fn, options).promise : this.group.run(encoded, fn, options);
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /** As {@link run}, and says how it went. See {@link Group.do}. */
+  do<T>(key: KeyResult, fn: FlightFunction<T>, options?: CallOptions & FlightOptions): Promise<Success<T>> {
+    try {
+      const encoded = this.encode(key);
+      if (encoded !== undefined) return this.group.do(encoded, fn, options);
+      const seat = this.alone(fn, options);
+      return seat.promise.then((value) => seat.success(value));
+    } catch (error) {
+      return Promise.reject(error);
+    }
+  }
+
+  /**
+   * Starts or joins the flight now; the Observable emits its one `Result` and completes, and never errors. It counts as
+   * one caller, who leaves when the last subscriber unsubscribes before the result. Go's `DoChan`.
+   */
+  doChan<T>(key: KeyResult, fn: FlightFunction<T>, options?: CallOptions & FlightOptions): Observable<Result<T>> {
+    return resultOf(() => {
+      const encoded = this.encode(key);
+      return boardToLeave(this.group, encoded ?? '', fn, options, { alone: encoded === undefined });
+    });
+  }
+
+  /**
+   * A function whose concurrent calls with equal keys share one execution. Two wrapped functions never meet, whatever
+   * their keys.
+   *
+   * @example
+   * ```ts
+   * import { SingleFlightService } from 'nestjs-singleflight';
+   *
+   * const singleFlight = new SingleFlightService();
+   * const load = singleFlight.wrap(
+   *   async (id: number) => `product ${id}`,
+   *   (id) => id,
+   * );
+   * await Promise.all([load(1), load(1)]); // one execution
+   * load.forget(1);
+   * ```
+   */
+  wrap<A extends unknown[], T>(
+    fn: (...args: A) => Promise<T>,
+    key: (...args: A) => KeyResult,
+    options?: WrapOptions,
+  ): Wrapped<A, T> {
+    return wrapFunction(this.group, this.app, fn, key, options);
+  }
+
+  /** Makes `key` lead to nothing; true if there was something to forget. See {@link Group.forget}. */
+  forget(key: KeyResult): boolean {
+    return key !== undefined && key !== null && this.group.forget(encodeKey(key));
+  }
+
+  /** {@link forget} for every key of the group; how many led to something. */
+  forgetAll(): number {
+    return this.group.forgetAll();
+  }
+
+  /** The flights whose function is running, oldest first. See {@link Group.inFlight}. */
+  inFlight(): FlightInfo[] {
+    return this.group.inFlight();
+  }
+
+  /** What the group has done since it was made. */
+  stats(): GroupStats {
+    return this.group.stats();
+  }
+
+  /** The key as the group takes it; undefined when the call goes alone. */
+  private encode(key: KeyResult): string | undefined {
+    return key === undefined || key === null || !this.app.enabled ? undefined : encodeKey(key);
+  }
+
+  private alone<T>(fn: FlightFunction<T>, options: (CallOptions & FlightOptions) | undefined): Seat<T> {
+    return this.group.board('', fn, options, { alone: true });
+  }
+}

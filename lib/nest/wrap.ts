@@ -1,0 +1,46 @@
+import type { Group } from '../core/group.js';
+import { checkCallOptions, type FlightOptions } from '../core/options.js';
+import type { KeyResult } from './decorator-types.js';
+import { MethodFlights, type KillSwitch } from './method-flights.js';
+
+/** What may be set for a wrapped function, on top of what its group sets. */
+export interface WrapOptions extends FlightOptions {
+  /** In milliseconds: a caller that has waited this long leaves with a `WaitTimeoutError`. Default: no limit. */
+  waitTimeoutMs?: number | undefined;
+}
+
+/** A function whose concurrent calls with equal keys share one execution. */
+export type Wrapped<A extends unknown[], T> = ((...args: A) => Promise<T>) & {
+  /** Makes the key of these arguments lead to nothing; true if there was something to forget. */
+  forget(...args: A): boolean;
+};
+
+/** Wraps a function in flights of a group; two wrapped functions never meet, whatever their keys. */
+export function wrapFunction<A extends unknown[], T>(
+  group: Group,
+  killSwitch: KillSwitch,
+  fn: (...args: A) => PromiseLike<T>,
+  keyFn: (...args: A) => KeyResult,
+  options?: WrapOptions,
+): Wrapped<A, T> {
+  const name = fn.name === '' ? 'wrapped' : fn.name;
+  if (options !== undefined) checkCallOptions(options, { group: group.name });
+  const flights = new MethodFlights({
+    group,
+    namespace: `${name}~${++wrapped}`,
+    killSwitch,
+    options,
+    keySource: `The key function of ${name} returned`,
+  });
+  const call = function (this: unknown, ...args: A): Promise<T> {
+    return flights.run(
+      () => keyFn(...args),
+      () => fn.apply(this, args),
+    );
+  };
+  Object.defineProperty(call, 'name', { value: fn.name, configurable: true });
+  return Object.assign(call, { forget: (...args: A) => flights.forget(() => keyFn(...args)) });
+}
+
+/** How many functions were wrapped: what tells the namespaces of two functions of one name apart. */
+let wrapped = 0;
