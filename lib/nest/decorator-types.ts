@@ -12,6 +12,8 @@ import type { FlightOptions } from '../core/options.js';
  *
  * @example
  * ```ts
+ * import { SingleFlight } from 'nestjs-singleflight';
+ *
  * class Users {
  *   @SingleFlight((id: string) => id)
  *   async find(id: string, locale: string): Promise<string> {

@@ -87,10 +87,10 @@ export interface DecoratedFlights<A extends unknown[]> {
  * }
  * ```
  */
-export function singleFlightOf<T extends object, M extends keyof T>(
-  instance: T,
+export function singleFlightOf<M extends PropertyKey, A extends unknown[]>(
+  instance: Readonly<Record<M, (...args: A) => unknown>>,
   method: M,
-): DecoratedFlights<T[M] extends (...args: infer A) => unknown ? A : never> {
+): DecoratedFlights<A> {
   const start = typeof instance === 'function' ? instance : (Object.getPrototypeOf(instance) as object);
   const decoration = decorationsOf(start).find(({ methodName }) => methodName === method);
   if (decoration === undefined) {
