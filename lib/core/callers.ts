@@ -1,5 +1,5 @@
 import { AbandonedError, WaitTimeoutError, type ErrorPlace } from './errors.js';
-import type { FlightRecord } from './flight.js';
+import type { FlightRecord, Passenger } from './flight.js';
 import type { CallOptions } from './options.js';
 import type { Failure, Role, Success } from './result.js';
 
@@ -51,7 +51,7 @@ export interface CallerHost {
 }
 
 /** A caller who can leave: it waits on a promise of its own, and neither its timer nor its listener outlives it. */
-export class Caller {
+export class Caller implements Passenger {
   readonly promise: Promise<unknown>;
   // Written once, by the constructor.
   private resolve!: (value: unknown) => void;

@@ -1,4 +1,3 @@
-import type { Caller } from './callers.js';
 import type { SingleFlightError } from './errors.js';
 import type { FlightLimits } from './options.js';
 
@@ -18,6 +17,11 @@ export interface Flight<K = string> {
 
 /** What a call runs when it starts a flight. A thenable it returns (a query builder, say) is adopted once. */
 export type FlightFunction<T, K = string> = (flight: Flight<K>) => T | PromiseLike<T>;
+
+/** Somebody aboard who can leave, and is told on its own when the flight settles. */
+export interface Passenger {
+  settle(ok: boolean, outcome: unknown): void;
+}
 
 /** What a flight tells its group. */
 export interface FlightHost<K> {
@@ -100,12 +104,12 @@ export class FlightRecord<K> implements Flight<K> {
   }
 
   /** A caller who can leave comes aboard. */
-  board(caller: Caller): void {
+  board(caller: Passenger): void {
     (this.extra().callers ??= new Set()).add(caller);
   }
 
   /** A caller who can leave does; false when the flight has settled and there is nothing to leave. */
-  disembark(caller: Caller): boolean {
+  disembark(caller: Passenger): boolean {
     if (this.extras?.callers?.delete(caller) !== true) return false;
     this.left++;
     if (this.aboard === 0) this.extras.timer?.unref();
@@ -186,7 +190,7 @@ class FlightExtras {
   /** The outcome behind a check, shared by the followers who asked for it. */
   checked: Promise<unknown> | undefined = undefined;
   /** Those aboard who can leave; each one removes itself when it does. */
-  callers: Set<Caller> | undefined = undefined;
+  callers: Set<Passenger> | undefined = undefined;
   /** Runs while a flight with a time limit has not settled, and while a settled one lingers. */
   timer: NodeJS.Timeout | undefined = undefined;
 }

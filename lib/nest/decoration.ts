@@ -3,11 +3,11 @@ import { Inject, Optional } from '@nestjs/common';
 import { isObservable, type Observable } from 'rxjs';
 import { InvalidOptionError } from '../core/errors.js';
 import { Group } from '../core/group.js';
+import type { GroupOptions } from '../core/options.js';
 import type { KeyResult, SingleFlightOptions } from './decorator-types.js';
-import { MethodFlights } from './method-flights.js';
+import { MethodFlights, type KillSwitch } from './method-flights.js';
 import { NEST_DEFAULTS } from './module-options.js';
 import { checkRoute } from './route-arguments.js';
-import type { SingleFlightRegistry } from './single-flight.registry.js';
 import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
 
 /** A method of any kind, with its arguments. */
@@ -17,12 +17,22 @@ export type AnyKeyFunction = (...args: unknown[]) => KeyResult;
 /** What a method returns: not known before it was called once, unless it is declared. */
 type MethodKind = 'promise' | 'observable' | undefined;
 
+/** What a decorated method asks of its app. */
+export interface DecorationHost extends KillSwitch {
+  /** A group with the app's defaults. */
+  group(name: string, options?: GroupOptions): Group;
+  /** @throws InvalidOptionError when no group was named so */
+  requireGroup(name: string, method: string): { readonly group: Group };
+  /** Whether an instance belongs to one request or tenant. */
+  isPerRequest(instance: object): boolean;
+}
+
 /** One decorated method, in all its instances. */
 export class Decoration {
   /** The flights of each instance. */
   private readonly ofInstance = new WeakMap<object, MethodFlights>();
   /** The flights of each class in each app, for `scope: 'class'`. */
-  private readonly ofClass = new WeakMap<SingleFlightRegistry, WeakMap<object, MethodFlights>>();
+  private readonly ofClass = new WeakMap<DecorationHost, WeakMap<object, MethodFlights>>();
 
   constructor(
     readonly methodName: string | symbol,
@@ -97,7 +107,7 @@ export class Decoration {
     return flights;
   }
 
-  private makeFlights(instance: object, registry: SingleFlightRegistry | undefined): MethodFlights {
+  private makeFlights(instance: object, registry: DecorationHost | undefined): MethodFlights {
     const name = this.describe(instance);
     const { waitTimeoutMs, group, scope, ...limits } = this.options;
     const common = {
@@ -120,7 +130,7 @@ const ALWAYS_ON = { enabled: true };
 /** How many methods have a part of a shared group: what tells theirs apart. */
 let namespaces = 0;
 /** The app of each instance that Nest has made. */
-const registries = new WeakMap<object, SingleFlightRegistry>();
+const registries = new WeakMap<object, DecorationHost>();
 /** The decorated methods of each prototype. */
 const decorations = new WeakMap<object, Map<string | symbol, Decoration>>();
 
@@ -165,7 +175,7 @@ function injectRegistry(prototype: object): void {
   // A setter, so that instances get no property of their own that printing or comparing them would show.
   Object.defineProperty(prototype, SINGLE_FLIGHT_REGISTRY, {
     configurable: true,
-    set(this: object, registry: SingleFlightRegistry) {
+    set(this: object, registry: DecorationHost) {
       registries.set(this, registry);
     },
   });

@@ -4,7 +4,7 @@ import { ModulesContainer } from '@nestjs/core';
 import { InvalidOptionError } from '../core/errors.js';
 import { Group } from '../core/group.js';
 import type { GroupOptions } from '../core/options.js';
-import { decorationsOf, type Decoration } from './decoration.js';
+import { decorationsOf, type Decoration, type DecorationHost } from './decoration.js';
 import {
   checkModuleOptions,
   NEST_DEFAULTS,
@@ -23,7 +23,7 @@ interface Named {
 
 /** What one app's groups, decorated methods and interceptors have in common. */
 @Injectable()
-export class SingleFlightRegistry implements OnModuleInit {
+export class SingleFlightRegistry implements DecorationHost, OnModuleInit {
   /** The kill switch; moved by `SingleFlightService.enabled`. */
   enabled = true;
   /** What `forRoot` was given; written once, by {@link configure}. */
