@@ -5,7 +5,7 @@ import { InvalidOptionError } from '../core/errors.js';
 import { Group } from '../core/group.js';
 import type { GroupOptions } from '../core/options.js';
 import type { KeyResult, SingleFlightOptions } from './decorator-types.js';
-import { MethodFlights, type KillSwitch } from './method-flights.js';
+import { MethodFlights, newNamespace, type KillSwitch } from './method-flights.js';
 import { NEST_DEFAULTS } from './module-options.js';
 import { checkRoute } from './route-arguments.js';
 import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
@@ -118,7 +118,7 @@ export class Decoration {
     if (group !== undefined && registry !== undefined) {
       const shared = registry.requireGroup(group, name).group;
       // A group of many methods: this one's limits go with its calls, and its keys under a name of its own.
-      const namespace = `${name}~${++namespaces}`;
+      const namespace = newNamespace(name);
       return new MethodFlights({ ...common, group: shared, namespace, options: orNone({ waitTimeoutMs, ...limits }) });
     }
     const own = registry?.group(name, limits) ?? new Group({ ...NEST_DEFAULTS, ...limits, name });
@@ -127,8 +127,6 @@ export class Decoration {
 }
 
 const ALWAYS_ON = { enabled: true };
-/** How many methods have a part of a shared group: what tells theirs apart. */
-let namespaces = 0;
 /** The app of each instance that Nest has made. */
 const registries = new WeakMap<object, DecorationHost>();
 /** The decorated methods of each prototype. */

@@ -96,6 +96,14 @@ export class MethodFlights {
   }
 }
 
+/** A function's part of a group that it shares: the number comes first, so that no other part begins like it. */
+export function newNamespace(name: string): string {
+  return `${++namespaces}~${name}`;
+}
+
+/** How many functions have a part of a shared group. */
+let namespaces = 0;
+
 function entering<T>(call: () => T): (flight: Flight) => T {
   return (flight) => enterFlight(flight, call);
 }

@@ -87,10 +87,10 @@ export interface DecoratedFlights<A extends unknown[]> {
  * }
  * ```
  */
-export function singleFlightOf<M extends PropertyKey, A extends unknown[]>(
-  instance: Readonly<Record<M, (...args: A) => unknown>>,
+export function singleFlightOf<T extends object, M extends keyof T>(
+  instance: InstanceOf<T>,
   method: M,
-): DecoratedFlights<A> {
+): DecoratedFlights<T[M] extends (...args: infer A) => unknown ? A : never> {
   const start = typeof instance === 'function' ? instance : (Object.getPrototypeOf(instance) as object);
   const decoration = decorationsOf(start).find(({ methodName }) => methodName === method);
   if (decoration === undefined) {
@@ -103,6 +103,12 @@ export function singleFlightOf<M extends PropertyKey, A extends unknown[]>(
     inFlight: () => decoration.flightsOf(instance).inFlight(),
   };
 }
+
+/**
+ * Any object, whose methods are looked up one by one: `this` alone would stay a type parameter, of whose methods the
+ * parameters are not known.
+ */
+type InstanceOf<T> = object | { readonly [K in keyof T]: T[K] };
 
 type LegacyArguments = [target: object, property: string | symbol, descriptor?: PropertyDescriptor];
 type Tc39Arguments = [method: AnyMethod, context: ClassMethodDecoratorContext<object>];

@@ -110,7 +110,7 @@ export class SingleFlightService {
    */
   wrap<A extends unknown[], T>(
     fn: (...args: A) => Promise<T>,
-    key: (...args: A) => KeyResult,
+    key: NoInfer<(...args: A) => KeyResult>,
     options?: WrapOptions,
   ): Wrapped<A, T> {
     return wrapFunction(this.group, this.app, fn, key, options);

@@ -1,7 +1,7 @@
 import type { Group } from '../core/group.js';
 import { checkCallOptions, type FlightOptions } from '../core/options.js';
 import type { KeyResult } from './decorator-types.js';
-import { MethodFlights, type KillSwitch } from './method-flights.js';
+import { MethodFlights, newNamespace, type KillSwitch } from './method-flights.js';
 
 /** What may be set for a wrapped function, on top of what its group sets. */
 export interface WrapOptions extends FlightOptions {
@@ -27,7 +27,7 @@ export function wrapFunction<A extends unknown[], T>(
   if (options !== undefined) checkCallOptions(options, { group: group.name });
   const flights = new MethodFlights({
     group,
-    namespace: `${name}~${++wrapped}`,
+    namespace: newNamespace(name),
     killSwitch,
     options,
     keySource: `The key function of ${name} returned`,
@@ -41,6 +41,3 @@ export function wrapFunction<A extends unknown[], T>(
   Object.defineProperty(call, 'name', { value: fn.name, configurable: true });
   return Object.assign(call, { forget: (...args: A) => flights.forget(() => keyFn(...args)) });
 }
-
-/** How many functions were wrapped: what tells the namespaces of two functions of one name apart. */
-let wrapped = 0;
