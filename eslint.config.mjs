@@ -34,10 +34,23 @@ export default tseslint.config(
       '@typescript-eslint/unbound-method': 'off',
     },
   },
+  // They are compiled where they are installed, against the packed library.
+  { files: ['test/consumers/**/*.ts'], extends: [tseslint.configs.disableTypeChecked] },
   {
     files: ['**/*.mjs'],
     languageOptions: {
-      globals: { process: 'readonly', console: 'readonly', URL: 'readonly', performance: 'readonly' },
+      globals: {
+        process: 'readonly',
+        console: 'readonly',
+        URL: 'readonly',
+        performance: 'readonly',
+        setTimeout: 'readonly',
+        clearTimeout: 'readonly',
+      },
     },
+  },
+  {
+    files: ['**/*.cjs'],
+    languageOptions: { globals: { console: 'readonly', exports: 'readonly', require: 'readonly' } },
   },
 );

@@ -1,0 +1,6 @@
+const { throws } = require('node:assert/strict');
+const { Group } = require('nestjs-singleflight/core');
+const { checkOneRun } = require('./check-one-run.cjs');
+
+throws(() => require.resolve('@nestjs/common'), { code: 'MODULE_NOT_FOUND' });
+void checkOneRun(Group);
