@@ -2,6 +2,7 @@ import { Caller, Seat, type BoardingMode } from './callers.js';
 import { turnTime } from './clock.js';
 import { AbandonedError, FlightTimeoutError, type ErrorPlace } from './errors.js';
 import { FlightRecord, type FlightFunction, type FlightHost } from './flight.js';
+import { inspectThrown } from './inspect.js';
 import { describeKeyByDefault } from './key.js';
 import { sinksOf, type AdriftEvent, type EventSinks, type FlightEvent, type OneFlightEvent } from './observer.js';
 import { limitsOf, type CallOptions, type FlightLimits, type FlightOptions, type GroupOptions } from './options.js';
@@ -37,7 +38,8 @@ export class Flights<K> implements FlightHost<K> {
     const flight = this.keyed.get(key);
     if (flight === undefined || flight.joinableUntil === Infinity || turnTime() < flight.joinableUntil) return flight;
     this.pass(flight);
-    return undefined;
+    // Nothing, unless an observer has called meanwhile.
+    return this.keyed.get(key);
   }
 
   /** One more caller of a flight that {@link find} found. */
@@ -65,8 +67,10 @@ export class Flights<K> implements FlightHost<K> {
   ): Seat<T> {
     const found = alone ? undefined : this.find(key);
     if (found !== undefined) {
+      // Before anybody is told that it joined: whoever hears it may abort the caller's signal.
+      const caller = this.caller(found, 'follower', options, leavable);
       this.join(found);
-      return this.seat(found, 'follower', this.caller(found, 'follower', options, leavable));
+      return this.seat(found, 'follower', caller);
     }
     const flight = new FlightRecord(this, key, limitsOf(options, this.limits), turnTime());
     // Before the function is called: the caller may leave from inside it.
@@ -210,15 +214,16 @@ export class Flights<K> implements FlightHost<K> {
   forgetAll(): number {
     this.passOverdue();
     const flights = [...this.keyed.values()];
-    for (const flight of flights) this.forgetFlight(flight);
+    // An observer may have forgotten some of them by itself meanwhile.
+    for (const flight of flights) if (flight.keyed) this.forgetFlight(flight);
     return flights.length;
   }
 
   private forgetFlight(flight: FlightRecord<K>): void {
     this.counters.forgotten++;
-    if (this.sinks.forget.hasSubscribers) this.sinks.forget.publish(this.keyEvent(flight.key));
     if (flight.settled) this.unkey(flight);
     else this.setAdrift(flight, 'forgotten');
+    if (this.sinks.forget.hasSubscribers) this.sinks.forget.publish(this.keyEvent(flight.key));
   }
 
   /** Its time to be joined is over. */
@@ -270,8 +275,16 @@ export class Flights<K> implements FlightHost<K> {
     return this.counters.read(this.adrift.size);
   }
 
+  /** Described when an error asks: most calls that could fail do not. */
   place(key: K): ErrorPlace {
-    return { group: this.name, describedKey: this.describeKey(key) };
+    const describe = (): string => this.describeKey(key);
+    let described: string | undefined;
+    return {
+      group: this.name,
+      get describedKey() {
+        return (described ??= describe());
+      },
+    };
   }
 
   private event(flight: FlightRecord<K>): OneFlightEvent {
@@ -286,15 +299,20 @@ export class Flights<K> implements FlightHost<K> {
     try {
       return String(this.describe(key));
     } catch (error) {
-      process.emitWarning(`\`describeKey\` of group '${this.name}' threw: ${String(error)}`);
+      process.emitWarning(`\`describeKey\` of group '${this.name}' threw: ${inspectThrown(error)}`);
       return '(describeKey threw)';
     }
   }
 }
 
+// eslint-disable-next-line @typescript-eslint/unbound-method -- only compared, never called
+const nativeThen = Promise.prototype.then;
+
 /** The promise behind what a function returned: itself if it is one, a thenable's, or none. */
 function promiseOf(returned: unknown): Promise<unknown> | undefined {
-  if (returned instanceof Promise && returned.constructor === Promise) return returned as Promise<unknown>;
+  if (returned instanceof Promise && returned.constructor === Promise && returned.then === nativeThen) {
+    return returned as Promise<unknown>;
+  }
   if ((typeof returned !== 'object' || returned === null) && typeof returned !== 'function') return undefined;
   const { then } = returned as { then?: unknown };
   if (typeof then !== 'function') return undefined;

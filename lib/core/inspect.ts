@@ -19,11 +19,20 @@ export function inspect(value: unknown): string {
   }
 }
 
+/** What was thrown, as a warning prints it: that it cannot be printed must not be a second failure. */
+export function inspectThrown(thrown: unknown): string {
+  try {
+    return String(thrown);
+  } catch {
+    return inspect(thrown);
+  }
+}
+
 function kindOf(value: object): string {
   if (Array.isArray(value)) return 'an array';
   const name = classNameOf(value);
   if (name === undefined || name === 'Object') return 'an object';
-  return `${/^[AEIOU]/.test(name) ? 'an' : 'a'} ${name}`;
+  return `${/^[AEIO]/.test(name) ? 'an' : 'a'} ${name}`;
 }
 
 function classNameOf(value: object): string | undefined {

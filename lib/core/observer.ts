@@ -1,4 +1,5 @@
 import { channel } from 'node:diagnostics_channel';
+import { inspectThrown } from './inspect.js';
 import type { Role } from './result.js';
 
 /** What every event of a flight tells. */
@@ -120,7 +121,7 @@ function tell(observer: FlightObserver, listener: (event: unknown) => void, told
   try {
     listener.call(observer, told);
   } catch (error) {
-    process.emitWarning(error instanceof Error ? error : `A flight observer threw ${String(error)}.`);
+    process.emitWarning(error instanceof Error ? error : `A flight observer threw ${inspectThrown(error)}.`);
   }
 }
 

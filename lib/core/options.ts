@@ -53,7 +53,7 @@ export const GROUP_OPTIONS = ['name', ...FLIGHT_OPTIONS, 'describeKey', 'observe
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkGroupOptions(options: GroupOptions): void {
-  const place = { group: typeof options.name === 'string' ? options.name : undefined };
+  const place = placeOf(options);
   checkNames(options, GROUP_OPTIONS, place);
   const { name, describeKey, observer } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
@@ -71,6 +71,13 @@ export function checkGroupOptions(options: GroupOptions): void {
     );
   }
   checkFlightValues(options, place);
+}
+
+/** The group that is being made, if what came as its options has a name. */
+function placeOf(options: unknown): ErrorPlace {
+  if (typeof options !== 'object' || options === null) return {};
+  const { name } = options as { name?: unknown };
+  return typeof name === 'string' ? { group: name } : {};
 }
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */

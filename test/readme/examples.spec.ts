@@ -47,14 +47,21 @@ function commentsOf(source: string): string {
 function diagnosticsOf(examples: readonly Example[]): string[] {
   const folder = join(root, 'test/readme');
   const files = new Map(examples.map(({ file, code }) => [join(folder, file), `${code}\nexport {};\n`]));
-  const options: ts.CompilerOptions = { ...baseOptions(), noEmit: true, noUnusedLocals: false, noUnusedParameters: false };
+  const options: ts.CompilerOptions = {
+    ...baseOptions(),
+    noEmit: true,
+    noUnusedLocals: false,
+    noUnusedParameters: false,
+  };
   const host = ts.createCompilerHost(options);
   const { fileExists, readFile, getSourceFile } = host;
   host.fileExists = (name) => files.has(name) || fileExists(name);
   host.readFile = (name) => files.get(name) ?? readFile(name);
   host.getSourceFile = (name, ...rest) => {
     const code = files.get(name);
-    return code === undefined ? getSourceFile(name, ...rest) : ts.createSourceFile(name, code, ts.ScriptTarget.ES2022, true);
+    return code === undefined
+      ? getSourceFile(name, ...rest)
+      : ts.createSourceFile(name, code, ts.ScriptTarget.ES2022, true);
   };
   const program = ts.createProgram([...files.keys()], options, host);
   return ts.getPreEmitDiagnostics(program).map(({ file, start, messageText }) => {

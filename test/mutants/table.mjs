@@ -1,0 +1,535 @@
+/**
+ * Hand-made mutants of the core: each breaks one promise, and the specs named must fail.
+ *
+ * @typedef {object} Mutant
+ * @property {number | string} promise which promise it breaks, or what else
+ * @property {string} what what is wrong with it, in words
+ * @property {string} file the file of lib that is changed
+ * @property {[search: string, replacement: string][]} changes each search string occurs exactly once
+ * @property {string[]} specs the specs, each of which must fail
+ */
+
+const P = {
+  1: 'promises/01-one-at-a-time',
+  2: 'promises/02-fresh',
+  3: 'promises/03-registered-first',
+  4: 'promises/04-removed-by-identity',
+  5: 'promises/05-free-before-anybody-wakes',
+  6: 'promises/06-everybody-settles.spec',
+  '6t': 'promises/06-everybody-settles.thenables',
+  7: 'promises/07-nobody-is-special',
+  8: 'promises/08-the-last-one-out',
+  9: 'promises/09-errors-travel-as-they-are',
+  10: 'promises/10-own-context',
+  11: 'promises/11-keys-never-collide',
+  12: 'promises/12-idle-costs-nothing',
+  13: 'promises/13-fails-closed',
+};
+const MODEL = 'core/group.model';
+
+/** @returns {Mutant} */
+const mutant = (promise, what, file, changes, ...specs) => ({
+  promise,
+  what,
+  file: `core/${file}.ts`,
+  changes,
+  specs: specs.length > 0 ? specs : [P[promise]],
+});
+
+const START = `if (this.sinks.start.hasSubscribers) this.sinks.start.publish({ ...this.event(flight), alone: false });`;
+const FORGET_EVENT = `if (this.sinks.forget.hasSubscribers) this.sinks.forget.publish(this.keyEvent(flight.key));`;
+const FORGET_KEY = `if (flight.settled) this.unkey(flight);\n    else this.setAdrift(flight, 'forgotten');`;
+const JOIN = `const caller = this.caller(found, 'follower', options, leavable);\n      this.join(found);`;
+const TIMED_OUT = `this.settle(flight, false, error);\n    flight.abort(error);`;
+const TIMED_OUT_KEY = `if (flight.keyed) this.setAdrift(flight, 'flight-timeout');`;
+const DOOM_KEY = `if (flight.keyed) this.setAdrift(flight, 'abandoned');\n`;
+const DOOM_ABORT = `flight.abort(new AbandonedError(this.place(flight.key)));`;
+
+/** @type {Mutant[]} */
+export const mutants = [
+  mutant(
+    1,
+    'the flight is not registered',
+    'flights',
+    [[`this.keyed.set(flight.key, flight);\n`, '']],
+    P[1],
+    P[3],
+    MODEL,
+  ),
+  mutant(1, 'callers with a signal fly alone', 'flights', [
+    [`const found = alone ? undefined`, `const found = alone || options.signal ? undefined`],
+  ]),
+  mutant(1, 'what an observer started meanwhile is not joined', 'flights', [
+    [`return this.keyed.get(key);\n  }`, `return undefined;\n  }`],
+  ]),
+  mutant(
+    2,
+    'the key is freed one microtask late',
+    'flights',
+    [[`promise?.then(\n`, `promise?.then((value) => value).then(\n`]],
+    P[2],
+    P[5],
+  ),
+  mutant(
+    2,
+    'the entry goes when its last caller leaves',
+    'flights',
+    [
+      [
+        `flight.doomIfEmpty();`,
+        `if (flight.aboard === 0 && flight.keyed) this.unkey(flight);\n    flight.doomIfEmpty();`,
+      ],
+    ],
+    P[2],
+    MODEL,
+  ),
+  mutant(
+    2,
+    'an entry stays while somebody joined it',
+    'flights',
+    [
+      [
+        `if (flight.keyed && !lingers) this.unkey(flight);`,
+        `if (flight.keyed && !lingers && flight.joined < 3) this.unkey(flight);`,
+      ],
+    ],
+    P[2],
+    P[1],
+    P[5],
+    MODEL,
+  ),
+  mutant(
+    2,
+    'the join window is ignored',
+    'flights',
+    [[`turnTime() < flight.joinableUntil`, `turnTime() < Infinity`]],
+    P[2],
+    MODEL,
+  ),
+  mutant(
+    2,
+    'the join window is one millisecond too long',
+    'flights',
+    [[`turnTime() < flight.joinableUntil`, `turnTime() <= flight.joinableUntil`]],
+    P[2],
+    MODEL,
+  ),
+  mutant(
+    2,
+    'a failure lingers',
+    'flights',
+    [[`const lingers = flight.keyed && ok && flight`, `const lingers = flight.keyed && flight`]],
+    P[9],
+    'core/group.spec',
+    MODEL,
+  ),
+  mutant(
+    2,
+    'a lingering result waits for its timer',
+    'flight',
+    [[`this.joinableUntil = performance.now() + lingerMs;`, `this.joinableUntil = Infinity;`]],
+    'core/group.spec',
+  ),
+  mutant(3, 'the flight is registered after its function was called', 'flights', [
+    [
+      `returned = fn(flight);`,
+      `this.keyed.delete(flight.key);\n      returned = fn(flight);\n      this.keyed.set(flight.key, flight);`,
+    ],
+  ]),
+  mutant(
+    3,
+    'a synchronous throw leaves the key',
+    'flights',
+    [[`this.end(flight, false, error);\n      return;`, `flight.settle(false, error);\n      return;`]],
+    P[3],
+    MODEL,
+  ),
+  mutant(3, 'the function is called a microtask later', 'flights', [
+    [`returned = fn(flight);`, `returned = Promise.resolve().then(() => fn(flight));`],
+  ]),
+  mutant(
+    4,
+    'the end of any flight frees the key',
+    'flights',
+    [[`if (flight.keyed && !lingers) this.unkey(flight);`, `if (!lingers) this.unkey(flight);`]],
+    P[4],
+    'go-parity/singleflight',
+    MODEL,
+  ),
+  mutant(
+    4,
+    'a forgotten flight lingers',
+    'flights',
+    [[`const lingers = flight.keyed && ok && flight`, `const lingers = ok && flight`]],
+    P[4],
+    MODEL,
+  ),
+  mutant(4, 'the timer of a forgotten lingering result fires', 'flights', [[`flight.endLinger();\n`, '']]),
+  mutant(4, '`forgetAll` forgets a flight twice', 'flights', [
+    [`if (flight.keyed) this.forgetFlight(flight);`, `this.forgetFlight(flight);`],
+  ]),
+  mutant(4, '`forget` is told of before the key is free', 'flights', [
+    [`${FORGET_KEY}\n    ${FORGET_EVENT}`, `${FORGET_EVENT}\n    ${FORGET_KEY}`],
+  ]),
+  mutant(5, 'the signal of a timed-out flight aborts before the key is free', 'flights', [
+    [
+      `${TIMED_OUT_KEY}\n    ${TIMED_OUT}`,
+      `flight.abort(error);\n    ${TIMED_OUT_KEY}\n    this.settle(flight, false, error);`,
+    ],
+  ]),
+  mutant(5, 'a timed-out flight keeps its key', 'flights', [[TIMED_OUT_KEY, '']], MODEL, 'core/observer'),
+  mutant(5, 'a `then` of its own is passed over', 'flights', [[` && returned.then === nativeThen`, '']], P[5], P['6t']),
+  mutant(6, 'a falsy rejection resolves callers who cannot leave', 'flight', [
+    [`if (ok) extras.resolve?.(outcome);`, `if (ok || !outcome) extras.resolve?.(outcome);`],
+  ]),
+  mutant(6, 'a falsy rejection resolves callers who can leave', 'callers', [
+    [`if (ok) this.resolve(outcome);`, `if (ok || !outcome) this.resolve(outcome);`],
+  ]),
+  mutant(
+    6,
+    'the late end of a timed-out function counts',
+    'flights',
+    [[`if (!flight.settled) this.settle(flight, ok, outcome);`, `this.settle(flight, ok, outcome);`]],
+    P[6],
+    MODEL,
+  ),
+  mutant(6, 'the process may end before a wait timeout', 'callers', [
+    [`}, waitTimeoutMs);`, `}, waitTimeoutMs).unref();`],
+  ]),
+  mutant(6, 'the process may end before a flight timeout', 'flight', [
+    [`if (this.aboard === 0) timer.unref();`, `timer.unref();`],
+  ]),
+  mutant(6, 'a flight timeout keeps the process alive for nobody', 'flight', [
+    [`if (this.aboard === 0) this.extras.timer?.unref();\n`, ''],
+  ]),
+  mutant(6, 'a flight timeout keeps the process alive for a leader who left inside', 'flight', [
+    [`if (this.aboard === 0) timer.unref();\n`, ''],
+  ]),
+  mutant(6, 'the process may end before a flight timeout of one who came back', 'flight', [
+    [`if (this.joined++ === this.left) this.extras?.timer?.ref();`, `this.joined++;`],
+  ]),
+  mutant(6, 'the rejection of a flight whose callers can leave is unhandled', 'flight', [
+    [`handled(Promise.reject(outcome))`, `Promise.reject(outcome)`],
+  ]),
+  mutant(6, 'a caller boards after its joining was told', 'flights', [
+    [JOIN, `this.join(found);\n      const caller = this.caller(found, 'follower', options, leavable);`],
+  ]),
+  mutant(6, 'a caller who leaves is not answered', 'callers', [[`this.reject(reason);\n`, '']], P[6], MODEL),
+  mutant(
+    6,
+    'a wait timeout does nothing',
+    'callers',
+    [[`this.leave(new WaitTimeoutError(host.place(), waitTimeoutMs));`, '']],
+    P[6],
+    P[7],
+    MODEL,
+  ),
+  mutant(
+    6,
+    'a thenable is executed twice',
+    'flights',
+    [
+      [
+        `then.call(returned, resolve, reject);`,
+        `then.call(returned, resolve, reject);\n    then.call(returned, resolve, reject);`,
+      ],
+    ],
+    P['6t'],
+  ),
+  mutant(
+    6,
+    'a thenable is a value',
+    'flights',
+    [
+      [
+        `if (typeof then !== 'function') return undefined;`,
+        `if (typeof then !== 'function' || true) return undefined;`,
+      ],
+    ],
+    P[5],
+  ),
+  mutant(
+    7,
+    'the flight ends with its leader',
+    'flights',
+    [[`flight.doomIfEmpty();`, `if (role === 'leader') this.doom(flight);\n    flight.doomIfEmpty();`]],
+    P[7],
+    MODEL,
+  ),
+  mutant(
+    7,
+    'a caller who leaves rejects with a reason not its own',
+    'callers',
+    [[`caller.leave(this.signal.reason);`, `caller.abandon();`]],
+    P[7],
+    MODEL,
+  ),
+  mutant(
+    7,
+    'only one of the callers of a signal leaves',
+    'callers',
+    [[`for (const caller of [...this.callers]) caller`, `for (const caller of [...this.callers].slice(0, 1)) caller`]],
+    P[7],
+    MODEL,
+  ),
+  mutant(
+    7,
+    'those who left are not counted as sharing',
+    'flight',
+    [[`return this.joined > 1;`, `return this.aboard > 1;`]],
+    P[7],
+    MODEL,
+  ),
+  mutant(7, 'a caller leaves after the flight has settled', 'flight', [[`extras.callers = undefined;\n`, '']], P[7]),
+  mutant(
+    8,
+    'a signal read after everybody left does not doom',
+    'flight',
+    [[`else this.doomIfEmpty();`, '']],
+    P[8],
+    MODEL,
+  ),
+  mutant(8, 'the last one out does not doom', 'flights', [[`flight.doomIfEmpty();`, '']], P[8], MODEL),
+  mutant(8, 'a doomed flight keeps its key', 'flights', [[DOOM_KEY, '']], P[8], MODEL),
+  mutant(8, 'the signal aborts before the key is free', 'flights', [
+    [`${DOOM_KEY}    ${DOOM_ABORT}`, `${DOOM_ABORT}\n    ${DOOM_KEY}`],
+  ]),
+  mutant(
+    8,
+    'a flight that nobody can stop is doomed',
+    'flight',
+    [[` && this.extras?.controller !== undefined) this.host`, `) this.host`]],
+    P[8],
+    MODEL,
+  ),
+  mutant(
+    8,
+    'a flight is doomed with somebody aboard',
+    'flight',
+    [[`if (this.aboard === 0 && !this.settled && `, `if (this.left > 0 && !this.settled && `]],
+    P[8],
+    P[7],
+    MODEL,
+  ),
+  mutant(
+    8,
+    'the signal of a settled flight aborts',
+    'flight',
+    [
+      [
+        `if (extras.abortReason !== undefined) extras.controller.abort(extras.abortReason);`,
+        `if (this.settled) extras.controller.abort(extras.abortReason);`,
+      ],
+    ],
+    P[8],
+  ),
+  mutant(9, 'callers who can leave get a copy of the error', 'callers', [
+    [
+      `else this.reject(outcome);`,
+      `else this.reject(outcome instanceof Error ? new Error(outcome.message) : outcome);`,
+    ],
+  ]),
+  mutant(9, 'callers who cannot leave get a copy of the error', 'flight', [
+    [
+      `else extras.reject?.(outcome);`,
+      `else extras.reject?.(outcome instanceof Error ? new Error(outcome.message) : outcome);`,
+    ],
+  ]),
+  mutant(10, 'the function runs in the context in which the group was made', 'flights', [
+    [`import { turnTime }`, `import { AsyncLocalStorage } from 'node:async_hooks';\nimport { turnTime }`],
+    [
+      `private readonly counters =`,
+      `private readonly context = AsyncLocalStorage.snapshot();\n  private readonly counters =`,
+    ],
+    [`returned = fn(flight);`, `returned = this.context(() => fn(flight));`],
+  ]),
+  mutant(10, 'a caller is handed a thenable that calls back in the context of its end', 'flight', [
+    [
+      `return this.promise ?? this.defer();`,
+      `const promise = this.promise ?? this.defer();\n    const waiting: [(v: unknown) => void, (e: unknown) => void][] = ((promise as any).waiting ??= []);\n    if (waiting.length === 0) promise.then((v) => waiting.forEach(([ok]) => ok(v)), (e) => waiting.forEach(([, no]) => no(e)));\n    return { then: (ok: any, no: any) => void waiting.push([ok, no]), catch: () => undefined } as never;`,
+    ],
+  ]),
+  mutant(
+    11,
+    'a number is its digits',
+    'key',
+    [[`return SCALAR + encodeScalar(`, `return encodeScalar(`]],
+    P[11],
+    'core/key',
+  ),
+  mutant(11, 'a string may look like a number', 'key', [[` || first === SCALAR`, '']], P[11], 'core/key'),
+  mutant(11, 'a string may look like an array', 'key', [[` || first === LIST`, '']], P[11], 'core/key'),
+  mutant(11, 'a string may look like a decorated method', 'key', [[` || first === PREFIX ? `, ` ? `]], 'core/key'),
+  mutant(11, 'quotes in strings are not escaped', 'key', [[`JSON.stringify(part)`, '`"${part}"`']], P[11], 'core/key'),
+  mutant(11, 'a bigint is a number', 'key', [['return `${value}n`;', 'return `${value}`;']], P[11], 'core/key'),
+  mutant(11, 'keys are compared as strings', 'flights', [
+    [`this.keyed.set(flight.key, flight);`, `this.keyed.set(String(flight.key) as never, flight);`],
+    [`const flight = this.keyed.get(key);`, `const flight = this.keyed.get(String(key) as never);`],
+    [`this.keyed.delete(flight.key);`, `this.keyed.delete(String(flight.key) as never);`],
+  ]),
+  mutant(11, 'all groups share one map', 'flights', [
+    [
+      `private readonly keyed = new Map<K, FlightRecord<K>>();`,
+      `private readonly keyed = ((globalThis as any).flights ??= new Map()) as Map<K, FlightRecord<K>>;`,
+    ],
+  ]),
+  mutant(
+    12,
+    'the listener stays',
+    'callers',
+    [
+      [
+        `if (this.callers.delete(caller) && this.callers.size === 0) this.signal.removeEventListener('abort', this);`,
+        `this.callers.delete(caller);`,
+      ],
+    ],
+    P[12],
+    MODEL,
+  ),
+  mutant(12, 'each call has its listener', 'callers', [
+    [
+      `if (this.callers.size === 0) this.signal.addEventListener('abort', this);`,
+      `this.signal.addEventListener('abort', () => this.handleEvent());`,
+    ],
+  ]),
+  mutant(12, 'events are made for nobody', 'flights', [[START, START.replace(/if \(.*?\) /, '')]]),
+  mutant(12, 'a key is described for an error that does not happen', 'flights', [
+    [`let described: string | undefined;`, `let described: string | undefined = describe();`],
+  ]),
+  mutant(12, 'a lingering result keeps the process alive', 'flight', [
+    [`setTimeout(onOver, lingerMs).unref();`, `setTimeout(onOver, lingerMs);`],
+  ]),
+  mutant(12, 'the timer of a wait timeout stays', 'callers', [[`clearTimeout(this.timer);\n`, '']], P[12]),
+  mutant(
+    12,
+    'the timer of a flight timeout stays',
+    'flight',
+    [[`clearTimeout(extras.timer);\n`, '']],
+    P[12],
+    P['6t'],
+    MODEL,
+  ),
+  mutant(12, 'an endless wait timeout sets a timer', 'callers', [
+    [`waitTimeoutMs !== undefined && waitTimeoutMs !== Infinity`, `waitTimeoutMs !== undefined`],
+  ]),
+  mutant(
+    12,
+    'those adrift are kept for ever',
+    'flights',
+    [[`if (!flight.keyed) this.adrift.delete(flight);\n`, '']],
+    P[12],
+    P[4],
+    MODEL,
+  ),
+  mutant(
+    12,
+    'the clock is read for every flight',
+    'clock',
+    [[`if (readWith === setImmediate) return time;\n`, '']],
+    P[12],
+    'core/clock',
+  ),
+  mutant(12, 'every flight leaves something behind', 'flights', [
+    [
+      `this.counters.flightStarted();`,
+      `this.counters.flightStarted();\n    ((this as any).all ??= []).push(flight.key);`,
+    ],
+  ]),
+  mutant(
+    13,
+    'undefined in a key passes for null',
+    'key',
+    [[`case 'undefined':\n`, `case 'undefined':\n      if (place !== undefined) return 'null';\n`]],
+    P[13],
+    'abuse/keys',
+  ),
+  mutant(13, 'NaN is a key', 'key', [[`if (Number.isNaN(value)) break;\n`, '']], P[13], 'abuse/keys'),
+  mutant(
+    13,
+    'a hole shortens a key',
+    'key',
+    [[`const part = list[index];`, `if (!(index in list)) continue;\n    const part = list[index];`]],
+    'abuse/keys',
+  ),
+  mutant(
+    13,
+    'an aborted signal lets the call through',
+    'group',
+    [[`if (options.signal?.aborted === true) throw options.signal.reason;`, '']],
+    P[13],
+    'abuse/signals',
+    MODEL,
+  ),
+  mutant(
+    13,
+    'an array is a key',
+    'group',
+    [[`if (Array.isArray(key)) return this.#attempt(() => this.board(key, fn).promise);\n`, '']],
+    P[13],
+    'abuse/keys',
+  ),
+  mutant(
+    'abuse',
+    'unknown options are taken',
+    'options',
+    [[`if (!known.includes(name)) throw`, `if (!known.includes(name) && name === '') throw`]],
+    'abuse/options',
+    P[13],
+  ),
+  mutant(
+    'abuse',
+    'a timer that is too long for Node',
+    'options',
+    [
+      [
+        `if (typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS) return;`,
+        `if (typeof value === 'number' && value > 0) return;`,
+      ],
+    ],
+    'abuse/options',
+  ),
+  mutant(
+    'abuse',
+    'an observer that throws disturbs callers',
+    'observer',
+    [[`  } catch (error) {\n`, `  } catch (error) {\n    throw error;\n`]],
+    'abuse/signals',
+  ),
+  mutant(
+    'core',
+    'the clock stands still when fake timers are put away',
+    'clock',
+    [[`if (readWith === setImmediate) return time;`, `if (readWith !== undefined) return time;`]],
+    'core/clock',
+  ),
+  mutant(
+    'core',
+    'the peak is not kept',
+    'stats',
+    [[`if (active > this.peak) this.peak = active;`, `this.peak = active;`]],
+    'core/group.spec',
+    MODEL,
+  ),
+  mutant(
+    'core',
+    'a caller of a lingering result makes its leader share',
+    'flight',
+    [[`if (this.settled) return;\n`, '']],
+    'core/group.spec',
+    MODEL,
+  ),
+  mutant(
+    'core',
+    'the key is freed a turn after everybody was answered',
+    'flights',
+    [
+      [
+        `if (flight.keyed && !lingers) this.unkey(flight);\n    flight.settle(ok, outcome);`,
+        `flight.settle(ok, outcome);\n    if (flight.keyed && !lingers) setImmediate(() => this.unkey(flight));`,
+      ],
+    ],
+    P[2],
+    P[5],
+    MODEL,
+  ),
+];
