@@ -8,7 +8,7 @@ import type { KeyResult, SingleFlightOptions } from './decorator-types.js';
 import { MethodFlights, newNamespace, type KillSwitch } from './method-flights.js';
 import { NEST_DEFAULTS } from './module-options.js';
 import { checkRoute } from './route-arguments.js';
-import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
+import { SINGLE_FLIGHT_HOST } from './tokens.js';
 
 /** A method of any kind, with its arguments. */
 export type AnyMethod = (...args: unknown[]) => unknown;
@@ -78,15 +78,21 @@ export class Decoration {
   /** The first call of a method that does not say what it returns. */
   private callUnknown(flights: MethodFlights, keyOf: () => KeyResult, method: () => unknown): unknown {
     let source: Observable<unknown> | undefined;
-    const promise = flights.run(keyOf, () => {
-      const returned = method();
-      if (isObservable(returned)) source = returned;
-      else this.kind = 'promise';
-      // The Observable is nobody's result: it is subscribed to below, by whoever subscribes.
-      return (source === undefined ? returned : undefined) as Promise<unknown>;
-    });
+    const keys: KeyResult[] = [];
+    const promise = flights.run(
+      () => (keys[0] = keyOf()),
+      () => {
+        const returned = method();
+        if (isObservable(returned)) source = returned;
+        else this.kind = 'promise';
+        // The Observable is nobody's result: it is subscribed to below, by whoever subscribes.
+        return (source === undefined ? returned : undefined) as Promise<unknown>;
+      },
+    );
     if (source === undefined) return promise;
     this.kind = 'observable';
+    // With `lingerMs` the flight that came to nothing is still there, and would be taken for the answer.
+    for (const key of keys) flights.forget(() => key);
     return flights.observe(keyOf, () => {
       const first = source ?? (method() as Observable<unknown>);
       source = undefined;
@@ -169,16 +175,16 @@ export function nameOfOwner(owner: object): string {
 
 /** Property injection: it reaches singletons, transient and REQUEST-scoped providers alike, and is silent outside Nest. */
 function injectRegistry(prototype: object): void {
-  if (SINGLE_FLIGHT_REGISTRY in prototype) return;
+  if (SINGLE_FLIGHT_HOST in prototype) return;
   // A setter, so that instances get no property of their own that printing or comparing them would show.
-  Object.defineProperty(prototype, SINGLE_FLIGHT_REGISTRY, {
+  Object.defineProperty(prototype, SINGLE_FLIGHT_HOST, {
     configurable: true,
     set(this: object, registry: DecorationHost) {
       registries.set(this, registry);
     },
   });
-  Inject(SINGLE_FLIGHT_REGISTRY)(prototype, SINGLE_FLIGHT_REGISTRY);
-  Optional()(prototype, SINGLE_FLIGHT_REGISTRY);
+  Inject(SINGLE_FLIGHT_HOST)(prototype, SINGLE_FLIGHT_HOST);
+  Optional()(prototype, SINGLE_FLIGHT_HOST);
 }
 
 function orNone<O extends object>(options: O): O | undefined {

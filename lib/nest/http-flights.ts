@@ -12,15 +12,15 @@ export class HttpFlights {
   /** Requests that have boarded and are not answered yet; written by the interceptor. */
   readonly aboard = new WeakSet();
   readonly group: Group;
-  /** By controller class and handler: two handlers of one path are two routes. */
-  private readonly routes = new WeakMap<object, WeakMap<object, Route>>();
+  /** Requests that were let through alone; written by {@link countBypass}. */
+  private readonly bypassed = new WeakSet();
+  /** By app, controller class and handler: two handlers of one path are two routes. */
+  private readonly routes = new WeakMap<object, WeakMap<object, WeakMap<object, Route>>>();
 
   /** The flights of an app; without one, of a lone interceptor. */
   static of(registry: SingleFlightRegistry | undefined): HttpFlights {
     if (registry === undefined) return new HttpFlights(undefined);
-    let flights = ofApp.get(registry);
-    if (flights === undefined) ofApp.set(registry, (flights = new HttpFlights(registry)));
-    return flights;
+    return entry(flightsOf, registry, () => new HttpFlights(registry));
   }
 
   private constructor(private readonly registry: SingleFlightRegistry | undefined) {
@@ -31,16 +31,28 @@ export class HttpFlights {
     return this.registry?.enabled ?? true;
   }
 
+  /** Counts a request once, however often the interceptor stands before it. */
+  countBypass(request: object): void {
+    if (this.bypassed.has(request)) return;
+    this.bypassed.add(request);
+    this.group.countBypass();
+  }
+
   routeOf(context: ExecutionContext): Route {
     const controller = context.getClass();
     const handler = context.getHandler();
-    let ofController = this.routes.get(controller);
-    if (ofController === undefined) this.routes.set(controller, (ofController = new WeakMap<object, Route>()));
-    let route = ofController.get(handler);
-    if (route === undefined)
-      ofController.set(handler, (route = new Route(controller, handler, this.registry?.http ?? {})));
-    return route;
+    const { app, server } = context.switchToHttp().getRequest<{ app?: object; server?: object }>();
+    // A lone interceptor, `new` in a decorator say, may stand in several apps: Express names its app, Fastify its server.
+    const ofApp = entry(this.routes, app ?? server ?? this, () => new WeakMap<object, WeakMap<object, Route>>());
+    const ofController = entry(ofApp, controller, () => new WeakMap<object, Route>());
+    return entry(ofController, handler, () => new Route(controller, handler, this.registry?.http ?? {}));
   }
 }
 
-const ofApp = new WeakMap<SingleFlightRegistry, HttpFlights>();
+function entry<V>(map: WeakMap<object, V>, key: object, make: () => V): V {
+  let value = map.get(key);
+  if (value === undefined) map.set(key, (value = make()));
+  return value;
+}
+
+const flightsOf = new WeakMap<object, HttpFlights>();

@@ -14,8 +14,10 @@ export interface HttpRequest {
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly rawHeaders?: readonly string[];
   readonly socket?: unknown;
+  /** HTTP/2: where a body needs no header that announces it. */
+  readonly stream?: { readonly endAfterHeaders?: boolean } | undefined;
   /** Fastify's request stands before Node's. */
-  readonly raw?: HttpRequest;
+  readonly raw?: Pick<HttpRequest, 'rawHeaders' | 'stream'>;
 }
 
 /**
@@ -59,57 +61,62 @@ export function routeKey(request: HttpRequest, route: Route, context: ExecutionC
   return goesAlone(request) ? undefined : httpKey(request, route, ['client', ...clientParts(request)]);
 }
 
-/** What follows the address in a key: the part that says whose answers are shared. */
-type ShareParts = readonly (string | undefined)[];
+/** What follows the address in a key: the part that says whose answers are shared. Nested, so that no two look alike. */
+type ShareParts = readonly (string | undefined | ShareParts)[];
 
 /**
  * `METHOD path #hash`. The hash covers everything that tells two requests apart; of a header, a cookie or a query the
  * key itself holds nothing.
  */
 function httpKey(request: HttpRequest, route: Route, parts: ShareParts): string {
-  const url = request.originalUrl ?? request.url;
-  const { headers } = nodeRequest(request);
-  const host = headerText(headers[':authority']) ?? headerText(headers.host);
-  const covered = JSON.stringify([route.id, request.method, host ?? null, url, ...parts.map((part) => part ?? null)]);
-  const hash = createHash('sha256').update(covered).digest('base64url');
-  return `${request.method} ${url.split('?', 1)[0] ?? ''} #${hash}`;
+  const { headers, hostname, method, originalUrl: url = request.url } = request;
+  // As it was sent, and as a trusted proxy says it was: an app of many hosts tells them apart by the second.
+  const host = [headerText(headers[':authority']) ?? headerText(headers.host), hostname];
+  const covered = JSON.stringify([route.id, method, host, url, parts]);
+  return `${method} ${pathOf(url)} #${createHash('sha256').update(covered).digest('base64url')}`;
+}
+
+/** Without a query, and without a password that stands before the host of a whole URL. */
+function pathOf(url: string): string {
+  return url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '').split(/[?;#]/, 1)[0] ?? '';
 }
 
 /** Who asks, as far as the request tells: every header that is not known to be without meaning, and the connection. */
 function clientParts(request: HttpRequest): ShareParts {
-  const node = nodeRequest(request);
-  const received = node.rawHeaders ?? [];
-  const parts: (string | undefined)[] = [request.ip, request.hostname, request.protocol];
-  for (let i = 0; i < received.length; i += 2) {
-    const name = received[i]?.toLowerCase() ?? '';
-    if (!IGNORED.has(name)) parts.push(name, received[i + 1]);
+  const received: string[] = [];
+  const raw = rawHeaders(request);
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase() ?? '';
+    if (!IGNORED.has(name)) received.push(name, raw[i + 1] ?? '');
   }
   // Again as they are now: a middleware may have added, changed or taken away some.
-  for (const name of Object.keys(node.headers)) {
-    if (!IGNORED.has(name)) parts.push(name, headerText(node.headers[name]));
-  }
-  return parts;
+  const now = Object.entries(request.headers)
+    .filter(([name]) => !IGNORED.has(name))
+    .map(([name, value]) => [name, headerText(value)]);
+  return [request.ip, request.protocol, received, now];
 }
 
 /** The headers on which a public answer depends. */
 function varyParts(request: HttpRequest, vary: readonly string[]): ShareParts {
-  const { headers } = nodeRequest(request);
-  return vary.flatMap((name) => [name, headerText(headers[name.toLowerCase()])]);
+  return vary.flatMap((name) => [name, headerText(request.headers[name.toLowerCase()])]);
 }
 
 /** Why a request whose share is `'client'` is answered alone, if it is. */
 function goesAlone(request: HttpRequest): boolean {
-  const { headers, socket } = nodeRequest(request);
-  if (hasBody(headers) || headers.upgrade !== undefined || headers.range !== undefined) return true;
+  const { headers, socket } = request;
+  // What a middleware has taken away can only be seen there.
+  if (rawHeaders(request).length === 0) return true;
+  if (hasBody(request) || headers.upgrade !== undefined || headers.range !== undefined) return true;
   if (Object.keys(headers).some((name) => name.startsWith('if-'))) return true;
   // The connection itself is who asks: a certificate, or a handshake that authenticated it once for all its requests.
   if (/^(negotiate|ntlm)\b/i.test(headerText(headers.authorization) ?? '')) return true;
   return hasClientCertificate(socket);
 }
 
-function hasBody(headers: HttpRequest['headers']): boolean {
+function hasBody({ headers, stream, raw }: HttpRequest): boolean {
   const length = headerText(headers['content-length']);
-  return headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0');
+  if (headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')) return true;
+  return (stream ?? raw?.stream)?.endAfterHeaders === false;
 }
 
 function hasClientCertificate(socket: unknown): boolean {
@@ -124,6 +131,7 @@ function headerText(value: string | string[] | undefined): string | undefined {
   return Array.isArray(value) ? value.join('\0') : value;
 }
 
-function nodeRequest(request: HttpRequest): HttpRequest {
-  return request.raw ?? request;
+/** The headers as they came in; none where a platform makes requests without. */
+function rawHeaders({ rawHeaders: own, raw }: HttpRequest): readonly string[] {
+  return own ?? raw?.rawHeaders ?? [];
 }

@@ -25,14 +25,19 @@ export class Route {
     handler: { readonly name: string },
     http: SingleFlightHttpOptions,
   ) {
-    const stated = read(SHARE, handler, controller) as StatedShare | undefined;
-    const route = routeArgumentsOf(controller, methodNameOf(controller, handler));
-    this.keyFn = read(KEY, handler, controller) as ContextKeyFunction | undefined;
+    // A share that the handler states replaces its class's key too.
+    const speaker = [KEY, SHARE].some((key) => Reflect.hasMetadata(key, handler)) ? handler : controller;
+    const stated = Reflect.getMetadata(SHARE, speaker) as StatedShare | undefined;
+    this.keyFn = Reflect.getMetadata(KEY, speaker) as ContextKeyFunction | undefined;
     this.share = stated?.share ?? http.share ?? 'client';
     this.vary = stated?.vary ?? http.vary ?? DEFAULT_VARY;
     const byHand = this.keyFn !== undefined || this.share === 'public';
+    const methodName = methodNameOf(controller, handler);
+    const route = routeArgumentsOf(controller, methodName ?? '');
     this.neverShared =
-      read(SKIP, handler, controller) === true ||
+      [handler, controller].some((place) => Reflect.getMetadata(SKIP, place) === true) ||
+      // A function that the class does not know: nobody can tell whether it answers by itself.
+      methodName === undefined ||
       route.sse ||
       route.answersItself ||
       // Followers would lack the status and headers that the handler sets on its own response.
@@ -56,18 +61,16 @@ export class Route {
 /** How many routes were seen: no two have the same id. */
 let routes = 0;
 
-/** What the handler says, else what its class does. */
-function read(key: symbol, handler: object, controller: object): unknown {
-  return Reflect.getMetadata(key, handler) ?? Reflect.getMetadata(key, controller);
-}
-
-/** The handler's own name may differ from its method's: another decorator may have replaced the function. */
-function methodNameOf(controller: object, handler: { readonly name: string }): string {
-  const { prototype } = controller as { prototype: object | null };
-  for (let level = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
+/**
+ * The handler's own name may differ from its method's: another decorator may have replaced the function. Tracing tools
+ * put a function of the same name in its place.
+ */
+function methodNameOf(controller: object, handler: { readonly name: string }): string | undefined {
+  const { prototype } = controller as { prototype: object };
+  for (let level: object | null = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
     for (const name of Object.getOwnPropertyNames(level)) {
       if (Object.getOwnPropertyDescriptor(level, name)?.value === handler) return name;
     }
   }
-  return handler.name;
+  return handler.name in prototype ? handler.name : undefined;
 }

@@ -6,7 +6,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { from, lastValueFrom, Observable, toArray } from 'rxjs';
+import { from, lastValueFrom, mergeMap, Observable, toArray } from 'rxjs';
 import { HttpFlights } from './http-flights.js';
 import { routeKey, type HttpRequest } from './http-key.js';
 import type { Route } from './route.js';
@@ -55,22 +55,18 @@ export class SingleFlightInterceptor implements NestInterceptor {
     if (context.getType() !== 'http') return next.handle();
     const request = context.switchToHttp().getRequest<HttpRequest>();
     if (request.method !== 'GET' && request.method !== 'HEAD') return next.handle();
+    // Inside itself, when it stands before both the app and the controller: it would wait for itself.
+    if (this.flights.aboard.has(request)) return next.handle();
     const route = this.flights.routeOf(context);
-    if (!this.flights.enabled || route.alone) return this.alone(next);
-    const key = routeKey(request, route, context);
-    return key === undefined ? this.alone(next) : this.coalesced(request, route, key, next);
-  }
-
-  private alone(next: CallHandler): Observable<unknown> {
-    this.flights.group.countBypass();
+    const key = this.flights.enabled && !route.alone ? routeKey(request, route, context) : undefined;
+    if (key !== undefined) return this.coalesced(request, route, key, next);
+    this.flights.countBypass(request);
     return next.handle();
   }
 
   private coalesced(request: object, route: Route, key: string, next: CallHandler): Observable<unknown> {
     const { aboard, group } = this.flights;
     return new Observable((subscriber) => {
-      // Inside itself, when it stands before both the app and the controller: it would wait for itself.
-      if (aboard.has(request)) return next.handle().subscribe(subscriber);
       aboard.add(request);
       let led = false;
       const answer = group.run(key, () => {
@@ -78,19 +74,16 @@ export class SingleFlightInterceptor implements NestInterceptor {
         return lastValueFrom(next.handle().pipe(toArray()));
       });
       // A promise and no shared Observable: what comes next runs in this request's own async context.
-      const subscription = from(answer).subscribe({
-        next: (values) => {
-          const shareable = values.every((value) => singleUseKind(value) === undefined);
-          if (!shareable) route.restAlone();
-          if (led || shareable) from(values).subscribe(subscriber);
-          else subscription.add(next.handle().subscribe(subscriber));
-        },
-        error: (error: unknown) => {
-          subscriber.error(error);
-        },
-      });
-      subscription.add(() => aboard.delete(request));
-      return subscription;
+      from(answer)
+        .pipe(
+          mergeMap((values) => {
+            const shareable = values.every((value) => singleUseKind(value) === undefined);
+            if (!shareable) route.restAlone();
+            return led || shareable ? from(values) : next.handle();
+          }),
+        )
+        .subscribe(subscriber);
+      return () => aboard.delete(request);
     });
   }
 }

@@ -1,12 +1,16 @@
-import { ConfigurableModuleBuilder, Module, type DynamicModule, type Provider } from '@nestjs/common';
+import { ConfigurableModuleBuilder, Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import { checkGroupOptions, type GroupOptions } from '../core/options.js';
 import type { SingleFlightModuleOptions } from './module-options.js';
 import { SingleFlightRegistry } from './single-flight.registry.js';
 import { SingleFlightService } from './single-flight.service.js';
-import { getSingleFlightToken, groupOptionsToken, SINGLE_FLIGHT_REGISTRY } from './tokens.js';
+import { getSingleFlightToken, groupOptionsToken, SINGLE_FLIGHT_HOST, SINGLE_FLIGHT_REGISTRY } from './tokens.js';
 
-/** A plain module of its own: however often the module below is imported, an app has one of these. */
-@Module({ providers: [SingleFlightRegistry], exports: [SingleFlightRegistry] })
+/** A plain module of its own: however often the module below is imported, an app has one of these, for all its modules. */
+@Global()
+@Module({
+  providers: [SingleFlightRegistry, { provide: SINGLE_FLIGHT_HOST, useExisting: SingleFlightRegistry }],
+  exports: [SingleFlightRegistry, SINGLE_FLIGHT_HOST],
+})
 class SingleFlightRegistryModule {}
 
 const { ConfigurableModuleClass, MODULE_OPTIONS_TOKEN, ASYNC_OPTIONS_TYPE } =

@@ -29,9 +29,11 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit {
   /** What `forRoot` was given; written once, by {@link configure}. */
   private options: SingleFlightModuleOptions | undefined = undefined;
   private readonly services = new Map<string, SingleFlightService>();
-  /** Written by {@link onModuleInit}: classes of which some provider depends on the request, and the instances that do not. */
+  /** Written by {@link inspect}: classes of which some provider depends on the request, and the instances that do not. */
   private readonly perRequestClasses = new Set<unknown>();
   private readonly staticInstances = new WeakSet();
+  /** The classes that were inspected; made by {@link onModuleInit}, because before it Nest cannot say what depends on what. */
+  private inspected: WeakSet<object> | undefined = undefined;
   private readonly logger = new Logger('SingleFlight');
 
   constructor(private readonly modules: ModulesContainer) {}
@@ -82,16 +84,26 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit {
 
   /** Whether an instance belongs to one request or tenant: its calls are never coalesced. */
   isPerRequest(instance: object): boolean {
+    // Its module may have been loaded after the start.
+    if (this.inspected?.has(instance.constructor) === false) this.inspectProviders(instance.constructor);
     return this.perRequestClasses.has(instance.constructor) && !this.staticInstances.has(instance);
   }
 
   /** Looks at every provider and controller with a decorated method, and refuses what cannot be coalesced. */
   onModuleInit(): void {
+    this.inspected = new WeakSet();
+    this.inspectProviders();
+  }
+
+  /** Looks at the providers and controllers of one class, or of all. */
+  private inspectProviders(only?: object): void {
+    if (only !== undefined) this.inspected?.add(only);
     for (const module of this.modules.values()) {
       for (const collection of [module.providers, module.controllers, module.injectables]) {
         for (const wrapper of collection.values()) {
           const { metatype } = wrapper;
           if (typeof metatype !== 'function' || wrapper.isNotMetatype) continue;
+          if (only !== undefined && metatype !== only) continue;
           const decorations = decorationsOf(metatype.prototype as object | undefined);
           if (decorations.length > 0) this.inspect(wrapper, metatype, decorations);
         }
@@ -100,6 +112,7 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit {
   }
 
   private inspect(wrapper: Provided, metatype: Named, decorations: readonly Decoration[]): void {
+    this.inspected?.add(metatype);
     for (const decoration of decorations) {
       checkRoute(metatype, decoration.methodName);
       if (decoration.options.group !== undefined) {

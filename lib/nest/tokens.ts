@@ -1,8 +1,11 @@
 /** Everything this library puts under a name of its own: the same symbols in every copy of one major version. */
 const PREFIX = 'nestjs-singleflight@0:';
 
-/** The app's {@link SingleFlightRegistry}. */
+/** The app's {@link SingleFlightRegistry}, once it has its options: where the module is known. */
 export const SINGLE_FLIGHT_REGISTRY = Symbol.for(`${PREFIX}registry`);
+
+/** The app's {@link SingleFlightRegistry} as decorated methods reach it: in every module, also when `forRoot` is not global. */
+export const SINGLE_FLIGHT_HOST = Symbol.for(`${PREFIX}host`);
 
 /**
  * The injection token of a group's service.

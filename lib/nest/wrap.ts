@@ -1,5 +1,6 @@
+import { InvalidOptionError } from '../core/errors.js';
 import type { Group } from '../core/group.js';
-import { checkCallOptions, type FlightOptions } from '../core/options.js';
+import { checkCallOptions, checkNames, FLIGHT_OPTIONS, type FlightOptions } from '../core/options.js';
 import type { KeyResult } from './decorator-types.js';
 import { MethodFlights, newNamespace, type KillSwitch } from './method-flights.js';
 
@@ -15,7 +16,13 @@ export type Wrapped<A extends unknown[], T> = ((...args: A) => Promise<T>) & {
   forget(...args: A): boolean;
 };
 
-/** Wraps a function in flights of a group; two wrapped functions never meet, whatever their keys. */
+const OPTIONS = ['waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
+
+/**
+ * Wraps a function in flights of a group; two wrapped functions never meet, whatever their keys.
+ *
+ * @throws InvalidOptionError when an option is unknown or its value is not allowed, or where there is no function
+ */
 export function wrapFunction<A extends unknown[], T>(
   group: Group,
   killSwitch: KillSwitch,
@@ -23,8 +30,17 @@ export function wrapFunction<A extends unknown[], T>(
   keyFn: (...args: A) => KeyResult,
   options?: WrapOptions,
 ): Wrapped<A, T> {
+  const place = { group: group.name };
+  if (typeof fn !== 'function') throw InvalidOptionError.value('fn', fn, 'a function', place);
+  if (typeof keyFn !== 'function') {
+    throw InvalidOptionError.value('key', keyFn, "a function from the other's arguments to a key", place);
+  }
+  if (options !== undefined) {
+    // Not a signal: it is one caller's, and these options are for all.
+    checkNames(options, OPTIONS, place);
+    checkCallOptions(options, place);
+  }
   const name = fn.name === '' ? 'wrapped' : fn.name;
-  if (options !== undefined) checkCallOptions(options, { group: group.name });
   const flights = new MethodFlights({
     group,
     namespace: newNamespace(name),

@@ -42,6 +42,15 @@ describe('encodeKey', () => {
     );
   });
 
+  it('tells all lists apart whose strings look like the seams between strings', () => {
+    const units = ['', '"', ',', '\\'];
+    const strings = new Set(units.flatMap((x) => units.flatMap((y) => units.map((z) => x + y + z))));
+    const lists: FlightKey[] = [[], ...[...strings].flatMap((x) => [[x], ...[...strings].map((y) => [x, y])])];
+
+    expect(lists).toHaveLength(1 + 40 + 40 * 40);
+    expect(new Set(lists.map((list) => encodeKey(list))).size).toBe(lists.length);
+  });
+
   it('gives a copy of a key the same string', () => {
     fc.assert(
       fc.property(flightKey, (key) => {
