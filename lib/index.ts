@@ -1,5 +1,34 @@
 // The core
-export * from './core/index.js';
+export { Group } from './core/group.js';
+export type { FlightInfo, GroupStats } from './core/stats.js';
+export type { Flight, FlightFunction } from './core/flight.js';
+export type { Failure, Result, Role, Success } from './core/result.js';
+export type { CallOptions, FlightOptions, GroupOptions } from './core/options.js';
+export { encodeKey } from './core/key.js';
+export type { FlightKey, FlightKeyPart } from './core/key.js';
+export type {
+  AdriftEvent,
+  FlightEvent,
+  FlightEvents,
+  FlightObserver,
+  ForgetEvent,
+  JoinEvent,
+  LeaveEvent,
+  OneFlightEvent,
+  RejectEvent,
+  SettleEvent,
+  StartEvent,
+} from './core/observer.js';
+export {
+  AbandonedError,
+  FlightTimeoutError,
+  InvalidKeyError,
+  InvalidOptionError,
+  NoResultError,
+  SingleFlightError,
+  UnshareableResultError,
+  WaitTimeoutError,
+} from './core/errors.js';
 
 // RxJS
 export { doChan } from './rx/do-chan.js';
