@@ -43,7 +43,12 @@ export function checkHttpOptions(http: SingleFlightHttpOptions): void {
   if (share !== undefined && !['client', 'public'].includes(share)) {
     throw InvalidOptionError.value('share', share, "'client' or 'public'");
   }
-  if (vary !== undefined && !(Array.isArray(vary) && vary.every((name) => typeof name === 'string'))) {
+  if (vary !== undefined && !Array.isArray(vary))
     throw InvalidOptionError.value('vary', vary, 'an array of header names');
+  for (const name of vary ?? []) {
+    // `*` would be taken for a header that nobody sends, and everybody would share.
+    if (typeof name !== 'string' || !/^[\w!#$%&'+.^`|~-]+$/.test(name)) {
+      throw InvalidOptionError.value('vary', name, 'an array of header names, each without blanks and none of them *');
+    }
   }
 }

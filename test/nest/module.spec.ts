@@ -127,6 +127,14 @@ describe('SingleFlightModule.forRoot', () => {
     [{ enabled: 'yes' }, '`enabled` is the string "yes". It must be true or false.'],
     [{ http: { share: 'all' } }, "`share` is the string \"all\". It must be 'client' or 'public'."],
     [{ http: { vary: 'accept' } }, '`vary` is the string "accept". It must be an array of header names.'],
+    [
+      { http: { vary: ['accept', '*'] } },
+      '`vary` is the string "*". It must be an array of header names, each without blanks and none of them *.',
+    ],
+    [
+      { http: { vary: ['accept, origin'] } },
+      '`vary` is the string "accept, origin". It must be an array of header names, each without blanks and none of them *.',
+    ],
     [{ http: { identity: 1 } }, 'there is no option `identity`. The options are `share`, `vary`.'],
     [{ ttl: 5 }, /^there is no option `ttl`\. The options are `name`, `joinWindowMs`, .*`enabled`, `http`/],
   ])('is refused at start with %j', async (options, message) => {
