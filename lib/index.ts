@@ -3,7 +3,10 @@ export { Group } from './core/group.js';
 export type { FlightInfo, GroupStats } from './core/stats.js';
 export type { Flight, FlightFunction } from './core/flight.js';
 export type { Failure, Result, Role, Success } from './core/result.js';
-export type { CallOptions, FlightOptions, GroupOptions } from './core/options.js';
+export type { CallOptions, CloseOptions, FlightOptions, GroupOptions } from './core/options.js';
+export type { BatchFunction } from './core/batch.js';
+export type { Isolation } from './core/isolate.js';
+export { outsideFlight } from './core/deadlock.js';
 export { encodeKey } from './core/key.js';
 export type { FlightKey, FlightKeyPart } from './core/key.js';
 export type {
@@ -21,11 +24,15 @@ export type {
 } from './core/observer.js';
 export {
   AbandonedError,
+  DeadlockError,
   FlightTimeoutError,
+  GroupClosedError,
   InvalidKeyError,
   InvalidOptionError,
   NoResultError,
   SingleFlightError,
+  TooManyFlightsError,
+  TooManyFollowersError,
   UnshareableResultError,
   WaitTimeoutError,
 } from './core/errors.js';

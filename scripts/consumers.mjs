@@ -14,7 +14,7 @@ const NAMES = ['nest11-cjs', 'nest12-esm', 'nest10-cjs', 'plain-js'];
 const AT_A_TIME = 2;
 const INSTALL_TIMEOUT_MS = 300_000;
 const CHECK_TIMEOUT_MS = 120_000;
-const SHIPPED = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'dist/cjs', 'dist/esm', 'package.json'];
+const SHIPPED = ['CHANGELOG.md', 'LICENSE', 'README.md', 'dist', 'dist/cjs', 'dist/esm', 'docs', 'package.json'];
 
 let passed = 0;
 let failed = 0;

@@ -1,10 +1,14 @@
-import { AbandonedError, WaitTimeoutError, type ErrorPlace } from './errors.js';
+import { AbandonedError, type ErrorPlace } from './errors.js';
+import { Exit } from './exit.js';
 import type { FlightRecord, Passenger } from './flight.js';
+import type { Isolation } from './isolate.js';
 import type { CallOptions } from './options.js';
 import type { Failure, Role, Success } from './result.js';
 
 /** How a caller boards. */
 export interface BoardingMode {
+  /** How the result is handed out, where the group does not say so. */
+  readonly isolate?: Isolation | undefined;
   /** Whether the seat can be left by hand. */
   readonly leavable?: boolean;
   /** Whether the flight is this caller's own: no key leads to it. */
@@ -25,6 +29,16 @@ export class Seat<T> {
     this.caller?.abandon();
   }
 
+  /** What a follower waits for where the value has to pass a check first: once for all who get the very same one. */
+  checked(check: (value: T) => T): Promise<T> {
+    if (this.flight.limits.handOut === undefined) {
+      return this.flight.checkedOutcome(check as (value: unknown) => unknown) as Promise<T>;
+    }
+    const checked = this.promise.then(check);
+    checked.catch(() => undefined);
+    return checked;
+  }
+
   success(value: T): Success<T> {
     return { ok: true, value, shared: this.shared, role: this.role };
   }
@@ -40,28 +54,27 @@ export class Seat<T> {
 }
 
 /** A flight, whatever its keys are. */
-type FlightOf = Pick<FlightRecord<unknown>, 'board' | 'disembark' | 'shared'>;
+type FlightOf = Pick<FlightRecord<unknown>, 'board' | 'disembark' | 'shared' | 'limits' | 'checkedOutcome'>;
 
 /** What a caller asks of its group. */
 export interface CallerHost {
   /** Where the caller is, for its errors. */
-  place(): ErrorPlace;
+  readonly place: () => ErrorPlace;
   /** The caller has left the flight before it settled. */
   onLeave(reason: unknown): void;
 }
 
-/** A caller who can leave: it waits on a promise of its own, and neither its timer nor its listener outlives it. */
+/** A caller who waits on a promise of its own: because it can leave, or because its result is its own. */
 export class Caller implements Passenger {
   readonly promise: Promise<unknown>;
   // Written once, by the constructor.
   private resolve!: (value: unknown) => void;
   private reject!: (error: unknown) => void;
-  private readonly signal: AbortSignal | undefined;
-  private readonly timer: NodeJS.Timeout | undefined;
+  private readonly exit: Exit;
 
   constructor(
     private readonly flight: FlightOf,
-    { signal, waitTimeoutMs }: CallOptions,
+    options: CallOptions,
     private readonly host: CallerHost,
   ) {
     this.promise = new Promise((resolve, reject) => {
@@ -69,21 +82,9 @@ export class Caller implements Passenger {
       this.reject = reject;
     });
     flight.board(this);
-    this.signal = signal;
-    if (signal !== undefined) departuresOf(signal).add(this);
-    if (waitTimeoutMs !== undefined && waitTimeoutMs !== Infinity) {
-      this.timer = setTimeout(() => {
-        this.leave(new WaitTimeoutError(host.place(), waitTimeoutMs));
-      }, waitTimeoutMs);
-    }
-  }
-
-  /** Leaves the flight, unless it has settled or the caller has left before. */
-  leave(reason: unknown): void {
-    if (!this.flight.disembark(this)) return;
-    this.release();
-    this.reject(reason);
-    this.host.onLeave(reason);
+    this.exit = new Exit(options, host.place, (reason) => {
+      this.leave(reason);
+    });
   }
 
   /** Leaves without a reason of its own. */
@@ -93,41 +94,16 @@ export class Caller implements Passenger {
 
   /** The flight has settled. */
   settle(ok: boolean, outcome: unknown): void {
-    this.release();
+    this.exit.close();
     if (ok) this.resolve(outcome);
     else this.reject(outcome);
   }
 
-  private release(): void {
-    clearTimeout(this.timer);
-    if (this.signal !== undefined) departuresOf(this.signal).delete(this);
+  /** Leaves the flight, unless it has settled or the caller has left before. */
+  private leave(reason: unknown): void {
+    if (!this.flight.disembark(this)) return;
+    this.exit.close();
+    this.reject(reason);
+    this.host.onLeave(reason);
   }
-}
-
-/** The callers that one signal guards: one listener for all of them, while there are any. */
-class Departures {
-  private readonly callers = new Set<Caller>();
-
-  constructor(private readonly signal: AbortSignal) {}
-
-  add(caller: Caller): void {
-    if (this.callers.size === 0) this.signal.addEventListener('abort', this);
-    this.callers.add(caller);
-  }
-
-  delete(caller: Caller): void {
-    if (this.callers.delete(caller) && this.callers.size === 0) this.signal.removeEventListener('abort', this);
-  }
-
-  handleEvent(): void {
-    for (const caller of [...this.callers]) caller.leave(this.signal.reason);
-  }
-}
-
-const departures = new WeakMap<AbortSignal, Departures>();
-
-function departuresOf(signal: AbortSignal): Departures {
-  let found = departures.get(signal);
-  if (found === undefined) departures.set(signal, (found = new Departures(signal)));
-  return found;
 }

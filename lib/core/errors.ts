@@ -31,7 +31,7 @@ export abstract class SingleFlightError extends Error {
   declare readonly describedKey?: string;
 
   protected constructor(name: string, code: string, message: string, place: ErrorPlace = {}, options?: ErrorOptions) {
-    super(message, options);
+    super(`${message} [${code}]`, options);
     // Not enumerable, as the language's own errors have it: printing the error shows the name once.
     Object.defineProperty(this, 'name', { value: name, configurable: true, writable: true });
     this.code = code;
@@ -123,7 +123,8 @@ export class NoResultError extends SingleFlightError {
     super(
       'NoResultError',
       'ERR_SINGLEFLIGHT_NO_RESULT',
-      `The flight ended without a result${on(place)}: its source completed empty. Emit one value before completing.`,
+      `The flight ended without a result${on(place)}: its source completed empty, or the loader of doMany left the key ` +
+        'out. Emit one value before completing, or put the key into the Map.',
       place,
     );
   }
@@ -142,6 +143,67 @@ export class UnshareableResultError extends SingleFlightError {
       `The function came back with ${what}${on(place)}, which cannot be shared between callers. Return something that ` +
         'can be read any number of times (such as a Buffer, a string or an array), or do not coalesce this method.',
       place,
+    );
+  }
+}
+
+/** The group runs as many functions as `maxFlights` allows: this call was refused. */
+export class TooManyFlightsError extends SingleFlightError {
+  constructor(
+    place: ErrorPlace,
+    /** How many functions may run at a time. */
+    readonly maxFlights: number,
+  ) {
+    super(
+      'TooManyFlightsError',
+      'ERR_SINGLEFLIGHT_TOO_MANY_FLIGHTS',
+      `${maxFlights} flights are under way, those adrift counted, and this call would start one more${on(place)}. ` +
+        'Answer this caller with an error it can retry, raise `maxFlights`, or find out why the functions take so long.',
+      place,
+    );
+  }
+}
+
+/** As many callers as `maxFollowers` allows wait for the flight already: this call was refused. */
+export class TooManyFollowersError extends SingleFlightError {
+  constructor(
+    place: ErrorPlace,
+    /** How many callers may follow one flight at a time. */
+    readonly maxFollowers: number,
+  ) {
+    super(
+      'TooManyFollowersError',
+      'ERR_SINGLEFLIGHT_TOO_MANY_FOLLOWERS',
+      `${maxFollowers} callers follow the flight, and this call would be one more${on(place)}. ` +
+        'Answer this caller with an error it can retry, raise `maxFollowers`, or find out why the function takes so long.',
+      place,
+    );
+  }
+}
+
+/** The group is closed, or being closed: no flight starts any more, and those that outlast the grace end with this. */
+export class GroupClosedError extends SingleFlightError {
+  constructor(place: ErrorPlace) {
+    super(
+      'GroupClosedError',
+      'ERR_SINGLEFLIGHT_GROUP_CLOSED',
+      `The group is closed${on(place)}. Stop asking before you close it, or raise \`graceMs\` if a flight was cut short.`,
+      place,
+    );
+  }
+}
+
+/** A flight would have waited for itself: the call that closed the circle was refused. Found in development only. */
+export class DeadlockError extends SingleFlightError {
+  constructor(
+    /** The flights, each of which waits for the next; the last one is the first. */
+    readonly chain: readonly string[],
+  ) {
+    super(
+      'DeadlockError',
+      'ERR_SINGLEFLIGHT_DEADLOCK',
+      `This call would wait for itself: ${chain.join(' → ')}. Call the inner function directly, use another key, let ` +
+        'this caller leave (`signal`, `waitTimeoutMs`), or, if the flight does not await it, call it in outsideFlight(fn).',
     );
   }
 }

@@ -1,3 +1,4 @@
+import type { Waiting } from './deadlock.js';
 import type { SingleFlightError } from './errors.js';
 import type { FlightLimits } from './options.js';
 
@@ -42,8 +43,8 @@ export class FlightRecord<K> implements Flight<K> {
   left = 0;
   /** Whether its key leads to it: true exactly while the group's map holds it. Written by the group. */
   keyed = false;
-  /** Whether it was started for one caller alone. Written by the group, before the function is called. */
-  alone = false;
+  /** Whether the counters leave it out. Written by the group, before the function is called. */
+  uncounted = false;
   /** Whether its callers have an answer. Written once, by {@link settle}. */
   settled = false;
   /** Whether its function has ended, which a timed-out flight's may do long after it settled. Written by the group. */
@@ -52,6 +53,9 @@ export class FlightRecord<K> implements Flight<K> {
   joinableUntil: number;
   /** What few flights need: made when the first of it is. */
   private extras: FlightExtras | undefined = undefined;
+
+  /** Whom its function waits for, where deadlocks are looked for. Written by the group, before the function is called. */
+  waiting: Waiting | undefined = undefined;
 
   constructor(
     private readonly host: FlightHost<K>,
@@ -84,6 +88,10 @@ export class FlightRecord<K> implements Flight<K> {
   /** Aborts the signal, now or when it is first read. */
   abort(reason: SingleFlightError): void {
     const extras = this.extra();
+    if (extras.batch !== undefined) {
+      extras.batch.abortIfOver(reason);
+      return;
+    }
     extras.abortReason ??= reason;
     extras.controller?.abort(extras.abortReason);
   }
@@ -91,6 +99,16 @@ export class FlightRecord<K> implements Flight<K> {
   /** What a caller who cannot leave waits for. */
   outcome(): Promise<unknown> {
     return this.promise ?? this.defer();
+  }
+
+  /** A lingering result, as one more caller gets it. */
+  lingering(): Promise<unknown> {
+    const share = this.extras?.share;
+    return share === undefined
+      ? this.outcome()
+      : new Promise((resolve) => {
+          resolve(share());
+        });
   }
 
   /** The outcome as followers get it: once it has passed `check`, which runs once for all of them. */
@@ -125,7 +143,14 @@ export class FlightRecord<K> implements Flight<K> {
 
   /** Dooms the flight if nobody is aboard and its function can be stopped. */
   doomIfEmpty(): void {
-    if (this.aboard === 0 && !this.settled && this.extras?.controller !== undefined) this.host.doom(this);
+    if (this.aboard > 0 || this.settled) return;
+    if (this.extras?.batch !== undefined) this.extras.batch.doomIfEmpty();
+    else if (this.extras?.controller !== undefined) this.host.doom(this);
+  }
+
+  /** It is one of those that one function loads. */
+  enlist(batch: BatchOf): void {
+    this.extra().batch = batch;
   }
 
   /** Calls back unless the flight settles within its `flightTimeoutMs`. */
@@ -135,16 +160,22 @@ export class FlightRecord<K> implements Flight<K> {
     this.extra().timer = timer;
   }
 
-  /** Answers everybody aboard, now that the key is free. */
-  settle(ok: boolean, outcome: unknown): void {
+  /**
+   * Answers everybody aboard, now that the key is free.
+   *
+   * @param share what each of them gets of a success, where that is not the very same thing
+   */
+  settle(ok: boolean, outcome: unknown, share?: () => unknown): void {
     this.settled = true;
     const { extras } = this;
     if (extras !== undefined) {
       clearTimeout(extras.timer);
       if (ok) extras.resolve?.(outcome);
       else extras.reject?.(outcome);
+      extras.share = share;
       extras.callers?.forEach((caller) => {
-        caller.settle(ok, outcome);
+        if (ok && share !== undefined) settleWith(caller, share);
+        else caller.settle(ok, outcome);
       });
       extras.callers = undefined;
     }
@@ -179,6 +210,12 @@ export class FlightRecord<K> implements Flight<K> {
   }
 }
 
+/** A function that loads many keys, as one of their flights sees it. */
+export interface BatchOf {
+  doomIfEmpty(): void;
+  abortIfOver(reason: SingleFlightError): void;
+}
+
 class FlightExtras {
   /** Made when the function first reads its signal. */
   controller: AbortController | undefined = undefined;
@@ -187,12 +224,24 @@ class FlightExtras {
   /** Settle `promise` where it is not the function's own. */
   resolve: ((value: unknown) => void) | undefined = undefined;
   reject: ((error: unknown) => void) | undefined = undefined;
+  /** Makes each caller's share of a result that is isolated; stays while it lingers. */
+  share: (() => unknown) | undefined = undefined;
+  /** The function that loads this key among others. */
+  batch: BatchOf | undefined = undefined;
   /** The outcome behind a check, shared by the followers who asked for it. */
   checked: Promise<unknown> | undefined = undefined;
   /** Those aboard who can leave; each one removes itself when it does. */
   callers: Set<Passenger> | undefined = undefined;
   /** Runs while a flight with a time limit has not settled, and while a settled one lingers. */
   timer: NodeJS.Timeout | undefined = undefined;
+}
+
+function settleWith(caller: Passenger, share: () => unknown): void {
+  try {
+    caller.settle(true, share());
+  } catch (error) {
+    caller.settle(false, error);
+  }
 }
 
 /** A promise whose rejection need not be handled: there may be nobody aboard to do it. */

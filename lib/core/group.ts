@@ -1,11 +1,15 @@
 import type { BoardingMode, Seat } from './callers.js';
+import type { BatchFunction } from './batch.js';
 import { InvalidKeyError, InvalidOptionError, type ErrorPlace } from './errors.js';
 import type { FlightFunction } from './flight.js';
 import { Flights } from './flights.js';
 import {
   checkCallOptions,
+  checkCloseOptions,
+  DEFAULT_GRACE_MS,
   checkGroupOptions,
   type CallOptions,
+  type CloseOptions,
   type FlightOptions,
   type GroupOptions,
 } from './options.js';
@@ -44,7 +48,7 @@ export class Group<K = string> {
 
   /** How many keys lead to a flight or to a lingering result. */
   get size(): number {
-    return this.#flights.size;
+    return this.#flights.roster.size;
   }
 
   /**
@@ -72,11 +76,11 @@ export class Group<K = string> {
    * ```
    */
   run<T>(key: K, fn: FlightFunction<T, K>, options?: CallOptions & FlightOptions): Promise<T> {
-    if (options !== undefined || typeof fn !== 'function') {
+    if (options !== undefined || !this.#flights.plain || typeof fn !== 'function') {
       return this.#attempt(() => this.board(key, fn, options).promise);
     }
     // The plain path: one look-up, and the function's own promise.
-    const flight = this.#flights.find(key);
+    const flight = this.#flights.roster.find(key);
     if (flight === undefined) return this.#lead(key, fn);
     this.#flights.join(flight);
     return flight.outcome() as Promise<T>;
@@ -105,13 +109,53 @@ export class Group<K = string> {
   }
 
   /**
+   * One value for each of many keys: joins the flights that are under way for some, and loads the others in one call. It
+   * settles when all its keys have. A batch is one execution with many keys: whoever calls {@link run} for one of them
+   * meanwhile joins it.
+   *
+   * @param keys any number, duplicates are one; with none, `load` is not called
+   * @param load is given the keys that nobody is loading, and a flight whose key is these; returns a `Map` of what it
+   * found. Keys it leaves out are left out of the result, and are a `NoResultError` to a `run` that had joined; keys
+   * that nobody asked for are ignored
+   * @param options as for {@link run}; this caller leaves all the flights at once
+   * @returns rejects with the error of the first key, in their order, that failed; otherwise as {@link run} does. When
+   * it is refused, nothing was joined or started
+   *
+   * @example
+   * ```ts
+   * import { Group } from 'nestjs-singleflight/core';
+   *
+   * const users = new Group<number>({ name: 'users' });
+   * const names = await users.doMany([1, 2, 3], async (missing) => new Map(missing.map((id) => [id, `user ${id}`])));
+   * console.log(names.get(2)); // 'user 2'
+   * ```
+   */
+  doMany<V>(
+    keys: Iterable<K>,
+    load: BatchFunction<K, V>,
+    options: CallOptions & FlightOptions = {},
+  ): Promise<Map<K, V>> {
+    return this.#attempt(() => {
+      const wanted = [...new Set(keys)];
+      try {
+        this.#checkCall(load, options, 'load');
+        for (const key of wanted) this.#checkKey(key);
+        return wanted.length === 0 ? Promise.resolve(new Map<K, V>()) : this.#flights.boardMany(wanted, load, options);
+      } catch (error) {
+        for (const key of wanted) this.#flights.refused(key, error);
+        throw error;
+      }
+    });
+  }
+
+  /**
    * Makes `key` lead to nothing: the next caller starts a new flight, those aboard the old one still get its result.
    * Drops a result that lingers. To be called after a write. Go's `Forget`.
    *
    * @returns whether there was something to forget
    */
   forget(key: K): boolean {
-    return this.#flights.forget(key);
+    return this.#flights.roster.forget(key);
   }
 
   /**
@@ -120,17 +164,33 @@ export class Group<K = string> {
    * @returns how many keys led to something
    */
   forgetAll(): number {
-    return this.#flights.forgetAll();
+    return this.#flights.roster.forgetAll();
+  }
+
+  /**
+   * Ends the group: no flight starts any more (`GroupClosedError`), those under way can still be joined. Resolves when
+   * all have ended; those that outlast the grace are cut short: all their callers reject with a `GroupClosedError`, then
+   * their signals abort. A caller who was handed the function's own promise (it had no options, nor has the group) is
+   * answered by the function alone, when it stops.
+   *
+   * @param options `graceMs`: how long to wait for flights under way, in milliseconds. Default: 5,000
+   * @returns the same promise for every call; rejects with an `InvalidOptionError` for a bad option
+   */
+  close(options: CloseOptions = {}): Promise<void> {
+    return this.#attempt(() => {
+      checkCloseOptions(options, { group: this.name });
+      return this.#flights.close(options.graceMs ?? DEFAULT_GRACE_MS);
+    });
   }
 
   /** The flights whose function is running, oldest first, those adrift included; lingering results are not. */
   inFlight(): FlightInfo[] {
-    return this.#flights.list();
+    return this.#flights.roster.list();
   }
 
   /** What the group has done since it was made. */
   stats(): GroupStats {
-    return this.#flights.stats();
+    return this.#flights.roster.stats();
   }
 
   /**
@@ -140,7 +200,13 @@ export class Group<K = string> {
    * @internal
    */
   runChecked<T>(key: K, fn: FlightFunction<T, K>, check: (value: T) => T): Promise<T> {
-    const flight = this.#flights.find(key);
+    if (!this.#flights.plain) {
+      return this.#attempt(() => {
+        const seat = this.board(key, fn);
+        return seat.role === 'leader' ? seat.promise : seat.checked(check);
+      });
+    }
+    const flight = this.#flights.roster.find(key);
     if (flight === undefined) return this.#lead(key, fn);
     this.#flights.join(flight);
     return flight.checkedOutcome(check as (value: unknown) => unknown) as Promise<T>;
@@ -154,12 +220,13 @@ export class Group<K = string> {
    */
   board<T>(key: K, fn: FlightFunction<T, K>, options?: CallOptions & FlightOptions, mode?: BoardingMode): Seat<T> {
     try {
-      this.#check(key, fn, options);
+      this.#checkCall(fn, options, 'fn', key);
+      this.#checkKey(key);
+      return this.#flights.board(key, fn, options, mode);
     } catch (error) {
       this.#flights.refused(key, error);
       throw error;
     }
-    return this.#flights.board(key, fn, options, mode);
   }
 
   /**
@@ -168,7 +235,7 @@ export class Group<K = string> {
    * @internal
    */
   inFlightWhere(wanted: (key: K) => boolean): FlightInfo[] {
-    return this.#flights.list(wanted);
+    return this.#flights.roster.list(wanted);
   }
 
   /** @internal A call was let through alone by whoever stands in front of this group. */
@@ -191,17 +258,20 @@ export class Group<K = string> {
     return this.#flights.start(key, fn).outcome() as Promise<T>;
   }
 
-  #check(key: K, fn: unknown, options: (CallOptions & FlightOptions) | undefined): void {
-    if (typeof fn !== 'function') throw InvalidOptionError.value('fn', fn, 'a function', this.#flights.place(key));
-    if (Array.isArray(key)) {
-      throw new InvalidKeyError(
-        `Group '${this.name}': the key is an array, which equals no other array. Use a string, such as encodeKey(key).`,
-        { group: this.name },
-      );
-    }
+  #checkCall(fn: unknown, options: (CallOptions & FlightOptions) | undefined, name: string, ...key: [K?]): void {
+    const place = (): ErrorPlace => (key.length === 0 ? { group: this.name } : this.#flights.place(key[0] as K));
+    if (typeof fn !== 'function') throw InvalidOptionError.value(name, fn, 'a function', place());
     if (options === undefined) return;
-    checkCallOptions(options, this.#flights.place(key));
+    checkCallOptions(options, place());
     if (options.signal?.aborted === true) throw options.signal.reason;
+  }
+
+  #checkKey(key: K): void {
+    if (!Array.isArray(key)) return;
+    throw new InvalidKeyError(
+      `Group '${this.name}': the key is an array, which equals no other array. Use a string, such as encodeKey(key).`,
+      { group: this.name },
+    );
   }
 
   /** Turns what is thrown before boarding into a rejection. */

@@ -2,7 +2,10 @@ export { Group } from './group.js';
 export type { FlightInfo, GroupStats } from './stats.js';
 export type { Flight, FlightFunction } from './flight.js';
 export type { Failure, Result, Role, Success } from './result.js';
-export type { CallOptions, FlightOptions, GroupOptions } from './options.js';
+export type { CallOptions, CloseOptions, FlightOptions, GroupOptions } from './options.js';
+export type { BatchFunction } from './batch.js';
+export type { Isolation } from './isolate.js';
+export { outsideFlight } from './deadlock.js';
 export { encodeKey } from './key.js';
 export type { FlightKey, FlightKeyPart } from './key.js';
 export type {
@@ -20,11 +23,15 @@ export type {
 } from './observer.js';
 export {
   AbandonedError,
+  DeadlockError,
   FlightTimeoutError,
+  GroupClosedError,
   InvalidKeyError,
   InvalidOptionError,
   NoResultError,
   SingleFlightError,
+  TooManyFlightsError,
+  TooManyFollowersError,
   UnshareableResultError,
   WaitTimeoutError,
 } from './errors.js';

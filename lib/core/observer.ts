@@ -51,7 +51,7 @@ export type ForgetEvent = FlightEvent;
 
 /** A flight goes on although no key leads to it any more. */
 export interface AdriftEvent extends OneFlightEvent {
-  readonly reason: 'forgotten' | 'join-window' | 'abandoned' | 'flight-timeout';
+  readonly reason: 'forgotten' | 'join-window' | 'abandoned' | 'flight-timeout' | 'closed';
 }
 
 /** A call was refused before it had boarded a flight. */

@@ -1,4 +1,5 @@
 import { InvalidOptionError, type ErrorPlace } from './errors.js';
+import { handOutOf, type HandOut, type Isolation } from './isolate.js';
 import type { FlightObserver } from './observer.js';
 
 /** What one caller asks for itself; it changes nothing for the others. */
@@ -29,6 +30,25 @@ export interface FlightOptions {
 export interface GroupOptions extends FlightOptions {
   /** How errors, events and metrics call the group. Default: `'default'`. */
   name?: string | undefined;
+  /**
+   * How callers are kept from changing each other's result. Copies are made when the flight settles; a lone caller gets
+   * the original, unless the result lingers. Default: `'none'`, everybody gets the same one.
+   */
+  isolate?: Isolation | undefined;
+  /** How many functions may run at a time, those adrift counted; one more: `TooManyFlightsError`. Default: `Infinity`. */
+  maxFlights?: number | undefined;
+  /** How many callers may follow one flight at a time; one more: `TooManyFollowersError`. Default: `Infinity`. */
+  maxFollowers?: number | undefined;
+  /**
+   * In whose async context functions run: that of the caller who started the flight, or the one in which the group was
+   * made. Default: `'caller'`.
+   */
+  context?: 'caller' | 'group' | undefined;
+  /**
+   * Whether a call that would wait for itself is refused with a `DeadlockError`. It costs an AsyncLocalStorage. Default:
+   * true, unless NODE_ENV is `production`.
+   */
+  detectDeadlocks?: boolean | undefined;
   /** How errors, listings and events print a key. Default: its first 64 characters. */
   // eslint-disable-next-line @typescript-eslint/no-explicit-any -- the keys are of whichever type the group's are
   describeKey?: ((key: any) => string) | undefined;
@@ -36,20 +56,45 @@ export interface GroupOptions extends FlightOptions {
   observer?: FlightObserver | undefined;
 }
 
+/** What {@link Group.close} takes. */
+export interface CloseOptions {
+  /** How long to wait for flights under way, in milliseconds; 0: not at all. Default: 5,000. */
+  graceMs?: number | undefined;
+}
+
+export const DEFAULT_GRACE_MS = 5_000;
+
 /** A flight's options with every default filled in. */
 export interface FlightLimits {
   readonly joinWindowMs: number;
   readonly flightTimeoutMs: number;
   readonly lingerMs: number;
+  /** How its result is handed out; undefined: everybody gets the same one. */
+  readonly handOut: HandOut | undefined;
 }
 
-const NO_LIMITS: FlightLimits = { joinWindowMs: Infinity, flightTimeoutMs: Infinity, lingerMs: 0 };
+const NO_LIMITS: FlightLimits = {
+  joinWindowMs: Infinity,
+  flightTimeoutMs: Infinity,
+  lingerMs: 0,
+  handOut: undefined,
+};
 // Node's timers hold 32 bits; a longer delay would fire at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
 export const FLIGHT_OPTIONS = ['joinWindowMs', 'flightTimeoutMs', 'lingerMs'] as const;
 const CALL_OPTIONS = ['signal', 'waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
-export const GROUP_OPTIONS = ['name', ...FLIGHT_OPTIONS, 'describeKey', 'observer'] as const;
+export const GROUP_OPTIONS = [
+  'name',
+  ...FLIGHT_OPTIONS,
+  'isolate',
+  'maxFlights',
+  'maxFollowers',
+  'context',
+  'detectDeadlocks',
+  'describeKey',
+  'observer',
+] as const;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkGroupOptions(options: GroupOptions): void {
@@ -70,6 +115,8 @@ export function checkGroupOptions(options: GroupOptions): void {
       place,
     );
   }
+  checkBounds(options, place);
+  checkIsolation(options.isolate, place);
   checkFlightValues(options, place);
 }
 
@@ -91,12 +138,22 @@ export function checkCallOptions(options: CallOptions & FlightOptions, place: Er
   checkFlightValues(options, place);
 }
 
+/** @throws InvalidOptionError when an option is unknown or its value is not allowed */
+export function checkCloseOptions(options: CloseOptions, place: ErrorPlace): void {
+  checkNames(options, ['graceMs'], place);
+  checkDuration('graceMs', options.graceMs, place);
+}
+
 /** The limits of a flight: what its first caller said, else what the group says, else none. */
-export function limitsOf(options: FlightOptions, defaults: FlightLimits = NO_LIMITS): FlightLimits {
+export function limitsOf(
+  options: FlightOptions & { readonly isolate?: Isolation | undefined },
+  defaults: FlightLimits = NO_LIMITS,
+): FlightLimits {
   return {
     joinWindowMs: options.joinWindowMs ?? defaults.joinWindowMs,
     flightTimeoutMs: options.flightTimeoutMs ?? defaults.flightTimeoutMs,
     lingerMs: options.lingerMs ?? defaults.lingerMs,
+    handOut: options.isolate === undefined ? defaults.handOut : handOutOf(options.isolate),
   };
 }
 
@@ -110,6 +167,35 @@ export function checkNames(options: object, known: readonly string[], place?: Er
   }
 }
 
+/** @throws InvalidOptionError when there is no such isolation */
+export function checkIsolation(isolate: unknown, place?: ErrorPlace): void {
+  if (isolate === undefined || typeof isolate === 'function') return;
+  if (isolate === 'none' || isolate === 'freeze' || isolate === 'clone') return;
+  throw InvalidOptionError.value(
+    'isolate',
+    isolate,
+    "'none', 'freeze', 'clone', or a function that copies a result",
+    place,
+  );
+}
+
+function checkBounds(options: GroupOptions, place: ErrorPlace): void {
+  const { maxFlights, maxFollowers, context, detectDeadlocks } = options;
+  checkCount('maxFlights', maxFlights, 1, place);
+  checkCount('maxFollowers', maxFollowers, 0, place);
+  if (context !== undefined && !['caller', 'group'].includes(context)) {
+    throw InvalidOptionError.value('context', context, "'caller' or 'group'", place);
+  }
+  if (detectDeadlocks !== undefined && typeof detectDeadlocks !== 'boolean') {
+    throw InvalidOptionError.value('detectDeadlocks', detectDeadlocks, 'true or false', place);
+  }
+}
+
+function checkCount(option: string, value: unknown, least: number, place: ErrorPlace): void {
+  if (value === undefined || value === Infinity || (Number.isInteger(value) && (value as number) >= least)) return;
+  throw InvalidOptionError.value(option, value, `a whole number from ${least}, or Infinity for none`, place);
+}
+
 function checkFlightValues({ joinWindowMs, flightTimeoutMs, lingerMs }: FlightOptions, place: ErrorPlace): void {
   if (joinWindowMs !== undefined && !(typeof joinWindowMs === 'number' && joinWindowMs > 0)) {
     throw InvalidOptionError.value(
@@ -120,9 +206,12 @@ function checkFlightValues({ joinWindowMs, flightTimeoutMs, lingerMs }: FlightOp
     );
   }
   checkTimeout('flightTimeoutMs', flightTimeoutMs, place);
-  if (lingerMs !== undefined && !(typeof lingerMs === 'number' && lingerMs >= 0 && lingerMs <= MAX_TIMER_MS)) {
-    throw InvalidOptionError.value('lingerMs', lingerMs, `a number of milliseconds from 0 to ${MAX_TIMER_MS}`, place);
-  }
+  checkDuration('lingerMs', lingerMs, place);
+}
+
+function checkDuration(option: string, value: unknown, place: ErrorPlace): void {
+  if (value === undefined || (typeof value === 'number' && value >= 0 && value <= MAX_TIMER_MS)) return;
+  throw InvalidOptionError.value(option, value, `a number of milliseconds from 0 to ${MAX_TIMER_MS}`, place);
 }
 
 function checkTimeout(option: string, value: unknown, place: ErrorPlace): void {

@@ -47,6 +47,11 @@ export class Counters {
   bypassed = 0;
   peak = 0;
 
+  /** Functions running now. */
+  get active(): number {
+    return this.started - this.ended;
+  }
+
   flightStarted(): void {
     const active = ++this.started - this.ended;
     if (active > this.peak) this.peak = active;
@@ -62,7 +67,7 @@ export class Counters {
       left: this.left,
       forgotten: this.forgotten,
       bypassed: this.bypassed,
-      active: this.started - this.ended,
+      active: this.active,
       adrift,
       peak: this.peak,
       coalescingRatio: callers === 0 ? 0 : this.followers / callers,

@@ -115,7 +115,7 @@ export class Decoration {
 
   private makeFlights(instance: object, registry: DecorationHost | undefined): MethodFlights {
     const name = this.describe(instance);
-    const { waitTimeoutMs, group, scope, ...limits } = this.options;
+    const { waitTimeoutMs, group, scope, isolate, ...limits } = this.options;
     const common = {
       killSwitch: registry ?? ALWAYS_ON,
       keySource: `The key function of ${name} returned`,
@@ -125,9 +125,11 @@ export class Decoration {
       const shared = registry.requireGroup(group, name).group;
       // A group of many methods: this one's limits go with its calls, and its keys under a name of its own.
       const namespace = newNamespace(name);
-      return new MethodFlights({ ...common, group: shared, namespace, options: orNone({ waitTimeoutMs, ...limits }) });
+      const options = orNone({ waitTimeoutMs, ...limits });
+      return new MethodFlights({ ...common, group: shared, namespace, isolate, options });
     }
-    const own = registry?.group(name, limits) ?? new Group({ ...NEST_DEFAULTS, ...limits, name });
+    const groupOptions = isolate === undefined ? limits : { ...limits, isolate };
+    const own = registry?.group(name, groupOptions) ?? new Group({ ...NEST_DEFAULTS, ...groupOptions, name });
     return new MethodFlights({ ...common, group: own, options: orNone({ waitTimeoutMs }) });
   }
 }

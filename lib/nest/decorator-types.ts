@@ -1,5 +1,6 @@
 import type { Observable } from 'rxjs';
 import type { FlightKey } from '../core/key.js';
+import type { Isolation } from '../core/isolate.js';
 import type { FlightOptions } from '../core/options.js';
 
 /**
@@ -45,6 +46,8 @@ export type KeyResult = FlightKey | undefined | null;
 export interface SingleFlightOptions extends FlightOptions {
   /** In milliseconds: a caller that has waited this long leaves with a `WaitTimeoutError`. Default: no limit. */
   waitTimeoutMs?: number | undefined;
+  /** How callers are kept from changing each other's result. Default: what the group or the module says, else `'none'`. */
+  isolate?: Isolation | undefined;
   /**
    * The name of the group, from the module, that gives this method its limits, statistics and name. It does not make
    * two methods meet. Default: the module's own group.

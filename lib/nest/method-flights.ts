@@ -3,6 +3,7 @@ import type { Seat } from '../core/callers.js';
 import type { ErrorPlace } from '../core/errors.js';
 import type { Flight } from '../core/flight.js';
 import type { Group } from '../core/group.js';
+import type { Isolation } from '../core/isolate.js';
 import { encodeKey, prefixKey } from '../core/key.js';
 import type { CallOptions, FlightOptions } from '../core/options.js';
 import type { FlightInfo } from '../core/stats.js';
@@ -25,6 +26,8 @@ export interface MethodFlightsOptions {
   readonly killSwitch: KillSwitch;
   /** What every call asks for; undefined when that is nothing, so that the plain path is taken. */
   readonly options?: (Omit<CallOptions, 'signal'> & FlightOptions) | undefined;
+  /** How results are handed out, where the group does not say it. */
+  readonly isolate?: Isolation | undefined;
   /** How a bad key's error begins, such as `The key function of Users.find returned`. */
   readonly keySource: string;
   /** Whether no call is ever coalesced. */
@@ -37,18 +40,18 @@ export class MethodFlights {
 
   /** Calls a function that returns a promise, or joins a call of it. */
   run<T>(keyOf: () => KeyResult, call: () => PromiseLike<T>): Promise<T> {
-    const { group, options } = this.from;
+    const { group, options, isolate } = this.from;
     let key: string | undefined;
     try {
       key = this.keyOf(keyOf);
-      if (key !== undefined && options === undefined) {
+      if (key !== undefined && options === undefined && isolate === undefined) {
         const encoded = key;
         return group.runChecked<T>(encoded, entering(call), (value) => shareable(value, () => group.place(encoded)));
       }
       const seat =
         key === undefined
           ? group.board('', entering(call), options, { alone: true })
-          : group.board(key, entering(call), options);
+          : group.board(key, entering(call), options, { isolate });
       return this.checked(seat, key);
     } catch (error) {
       return Promise.reject(error);
@@ -57,12 +60,12 @@ export class MethodFlights {
 
   /** A cold Observable of what a function that returns one comes to. */
   observe<T>(keyOf: () => KeyResult, call: () => Observable<T>): Observable<T> {
-    const { group, options } = this.from;
+    const { group, options, isolate } = this.from;
     return boarding<T>(() => {
       const key = this.keyOf(keyOf);
       const place = (): ErrorPlace => group.place(key ?? '');
       const fn = (flight: Flight): Promise<Landed<T>> => landed(enterFlight(flight, call), flight, place);
-      return boardToLeave(group, key ?? '', fn, options, { alone: key === undefined });
+      return boardToLeave(group, key ?? '', fn, options, { isolate, alone: key === undefined });
     });
   }
 

@@ -1,7 +1,7 @@
 import 'reflect-metadata';
 import { InvalidKeyError, InvalidOptionError } from '../core/errors.js';
 import { inspect } from '../core/inspect.js';
-import { checkCallOptions, checkNames, FLIGHT_OPTIONS } from '../core/options.js';
+import { checkCallOptions, checkIsolation, checkNames, FLIGHT_OPTIONS } from '../core/options.js';
 import type { FlightInfo } from '../core/stats.js';
 import {
   Decoration,
@@ -14,7 +14,7 @@ import {
 } from './decoration.js';
 import type { KeyResult, SingleFlightDecoratorFactory, SingleFlightOptions } from './decorator-types.js';
 
-const OPTIONS = ['waitTimeoutMs', ...FLIGHT_OPTIONS, 'group', 'scope'] as const;
+const OPTIONS = ['waitTimeoutMs', ...FLIGHT_OPTIONS, 'isolate', 'group', 'scope'] as const;
 
 /**
  * Coalesces concurrent calls of a method: while one call for a key is in flight, the others wait and get its result.
@@ -185,8 +185,9 @@ function kindOf(method: AnyMethod, declared: unknown): 'promise' | 'observable' 
 
 function checkOptions(options: SingleFlightOptions): void {
   checkNames(options, OPTIONS);
-  const { group, scope, ...call } = options;
+  const { group, scope, isolate, ...call } = options;
   checkCallOptions(call, {});
+  checkIsolation(isolate);
   if (group !== undefined && (typeof group !== 'string' || group === '')) {
     throw InvalidOptionError.value('group', group, "a group's name");
   }

@@ -1,5 +1,5 @@
 import { isDeepStrictEqual } from 'node:util';
-import { Injectable, Logger, type OnModuleInit } from '@nestjs/common';
+import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } from '@nestjs/common';
 import { ModulesContainer } from '@nestjs/core';
 import { InvalidOptionError } from '../core/errors.js';
 import { Group } from '../core/group.js';
@@ -11,6 +11,7 @@ import {
   type SingleFlightHttpOptions,
   type SingleFlightModuleOptions,
 } from './module-options.js';
+import { WeakCollection } from './weak-collection.js';
 import { checkRoute } from './route-arguments.js';
 import { SingleFlightService } from './single-flight.service.js';
 import { groupOptionsToken } from './tokens.js';
@@ -23,12 +24,14 @@ interface Named {
 
 /** What one app's groups, decorated methods and interceptors have in common. */
 @Injectable()
-export class SingleFlightRegistry implements DecorationHost, OnModuleInit {
+export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApplicationShutdown {
   /** The kill switch; moved by `SingleFlightService.enabled`. */
   enabled = true;
   /** What `forRoot` was given; written once, by {@link configure}. */
   private options: SingleFlightModuleOptions | undefined = undefined;
   private readonly services = new Map<string, SingleFlightService>();
+  /** Every group of the app, as long as somebody else holds it: instances come and go, and their groups with them. */
+  private readonly groups = new WeakCollection<Group>();
   /** Written by {@link inspect}: classes of which some provider depends on the request, and the instances that do not. */
   private readonly perRequestClasses = new Set<unknown>();
   private readonly staticInstances = new WeakSet();
@@ -74,12 +77,19 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit {
   /** A group with the app's defaults. */
   group(name: string, options: GroupOptions = {}): Group {
     const { name: rootName, enabled, http, ...defaults } = this.options ?? {};
-    return new Group({
+    const group = new Group({
       ...NEST_DEFAULTS,
       ...defaults,
       ...options,
       name: name === 'default' ? (rootName ?? name) : name,
     });
+    this.groups.add(group);
+    return group;
+  }
+
+  /** No new flights; those under way have their grace. The HTTP server has answered its requests by now. */
+  async onApplicationShutdown(): Promise<void> {
+    await Promise.all([...this.groups].map((group) => group.close()));
   }
 
   /** Whether an instance belongs to one request or tenant: its calls are never coalesced. */

@@ -3,13 +3,15 @@ import type { Observable } from 'rxjs';
 import type { Seat } from '../core/callers.js';
 import type { FlightFunction } from '../core/flight.js';
 import { Group } from '../core/group.js';
-import { encodeKey } from '../core/key.js';
+import type { BatchFunction } from '../core/batch.js';
+import { encodeKey, type FlightKey } from '../core/key.js';
 import type { CallOptions, FlightOptions } from '../core/options.js';
 import type { Result, Success } from '../core/result.js';
 import type { FlightInfo, GroupStats } from '../core/stats.js';
 import { boardToLeave, resultOf } from '../rx/do-chan.js';
 import type { KeyResult } from './decorator-types.js';
 import { NEST_DEFAULTS } from './module-options.js';
+import { loadMany } from './load-many.js';
 import { wrapFunction, type WrapOptions, type Wrapped } from './wrap.js';
 
 /**
@@ -78,6 +80,30 @@ export class SingleFlightService {
     } catch (error) {
       return Promise.reject(error);
     }
+  }
+
+  /**
+   * One value for each of many keys: joins the flights under way for some, and loads the others in one call. The Map that
+   * `load` returns, and the one that this resolves to, may be keyed by equal keys: `['t', 1]` finds `['t', 1]`. See
+   * {@link Group.doMany}.
+   *
+   * @returns rejects with an `InvalidKeyError` when one of the keys is `undefined` or `null`
+   *
+   * @example
+   * ```ts
+   * import { SingleFlightService } from 'nestjs-singleflight';
+   *
+   * const singleFlight = new SingleFlightService();
+   * const names = await singleFlight.doMany([1, 2], async (ids) => new Map(ids.map((id) => [id, `user ${id}`])));
+   * console.log(names.get(2)); // 'user 2'
+   * ```
+   */
+  doMany<V, K extends FlightKey = FlightKey>(
+    keys: Iterable<K>,
+    load: BatchFunction<K, V>,
+    options?: CallOptions & FlightOptions,
+  ): Promise<Map<K, V>> {
+    return loadMany(this.group, this.app, keys, load, options);
   }
 
   /**

@@ -37,7 +37,7 @@ export function boardToLeave<T, K>(
   key: K,
   fn: FlightFunction<T, K>,
   options?: CallOptions & FlightOptions,
-  mode?: Pick<BoardingMode, 'alone'>,
+  mode?: Omit<BoardingMode, 'leavable'>,
 ): Seat<T> {
   return group.board(key, fn, options, { ...mode, leavable: true });
 }

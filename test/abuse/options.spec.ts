@@ -74,7 +74,8 @@ describe('Abuse of the options of a group', () => {
       code,
       message:
         "Group 'products': there is no option `ttl`. The options are `name`, `joinWindowMs`, `flightTimeoutMs`, " +
-        '`lingerMs`, `describeKey`, `observer`.',
+        '`lingerMs`, `isolate`, `maxFlights`, `maxFollowers`, `context`, `detectDeadlocks`, ' +
+        '`describeKey`, `observer`.',
       group: 'products',
     });
   });
@@ -85,7 +86,7 @@ describe('Abuse of the options of a group', () => {
       code,
       message:
         'there is no option `waitTimeoutMs`. The options are `name`, `joinWindowMs`, `flightTimeoutMs`, `lingerMs`, ' +
-        '`describeKey`, `observer`.',
+        '`isolate`, `maxFlights`, `maxFollowers`, `context`, `detectDeadlocks`, `describeKey`, `observer`.',
     });
   });
 

@@ -71,7 +71,7 @@ describe.each(PLATFORMS)('Refused at start on %s', (platform) => {
   ])('%p', async (controller, sentence) => {
     await expect(listen(platform, { imports, controllers: [controller] })).rejects.toMatchObject({
       code: 'ERR_SINGLEFLIGHT_INVALID_OPTION',
-      message: `@SingleFlight on ${controller.name}.find: ${sentence}`,
+      message: `@SingleFlight on ${controller.name}.find: ${sentence} [ERR_SINGLEFLIGHT_INVALID_OPTION]`,
     });
   });
 });
@@ -91,7 +91,7 @@ describe('Refused at start', () => {
       code: 'ERR_SINGLEFLIGHT_INVALID_OPTION',
       message:
         "@SingleFlight on Users.find names the group 'user', which does not exist. " +
-        "Import SingleFlightModule.forFeature('user'), or correct the name.",
+        "Import SingleFlightModule.forFeature('user'), or correct the name. [ERR_SINGLEFLIGHT_INVALID_OPTION]",
     });
   });
 });
@@ -152,9 +152,12 @@ describe('Refused when the class is defined', () => {
     [{ flightTimeoutMs: -1 }, /^`flightTimeoutMs` is the number -1\. It must be a number of milliseconds above 0 /],
     [{ lingerMs: Infinity }, /^`lingerMs` is the number Infinity\. It must be a number of milliseconds from 0 to /],
     [{ joinWindowMs: '5' }, /^`joinWindowMs` is the string "5"\. It must be a number of milliseconds above 0, or /],
-    [{ group: '' }, /^`group` is the string ""\. It must be a group's name\.$/],
-    [{ group: 1 }, /^`group` is the number 1\. It must be a group's name\.$/],
-    [{ scope: 'app' }, /^`scope` is the string "app"\. It must be 'instance' or 'class'\.$/],
+    [{ group: '' }, /^`group` is the string ""\. It must be a group's name\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/],
+    [{ group: 1 }, /^`group` is the number 1\. It must be a group's name\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/],
+    [
+      { scope: 'app' },
+      /^`scope` is the string "app"\. It must be 'instance' or 'class'\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
+    ],
     [{ ttl: 5 }, /^there is no option `ttl`\. The options are `waitTimeoutMs`, .*`group`, `scope`/],
     [{ signal: AbortSignal.abort() }, /^there is no option `signal`\. /],
   ])('the options %j', (options, message) => {
@@ -211,7 +214,7 @@ describe('A key function', () => {
     expect(await rejection(users.find(() => key as FlightKey))).toMatchObject({
       name: 'InvalidKeyError',
       code: 'ERR_SINGLEFLIGHT_INVALID_KEY',
-      message,
+      message: `${message} [ERR_SINGLEFLIGHT_INVALID_KEY]`,
     });
     expect(users.work.count).toBe(0);
   });

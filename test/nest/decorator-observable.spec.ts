@@ -162,7 +162,7 @@ describe('@SingleFlight on a method that returns an Observable', () => {
             message:
               "The function came back with an Observable of more than one value for key '1' in group 'Users.find', " +
               'which cannot be shared between callers. Return something that can be read any number of times (such as ' +
-              'a Buffer, a string or an array), or do not coalesce this method.',
+              'a Buffer, a string or an array), or do not coalesce this method. [ERR_SINGLEFLIGHT_UNSHAREABLE_RESULT]',
           }),
         },
       ]);

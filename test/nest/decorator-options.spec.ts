@@ -59,9 +59,9 @@ async function start(options = {}): Promise<void> {
   jest.useFakeTimers();
 }
 
-afterEach(closeApps);
-afterEach(() => {
+afterEach(async () => {
   jest.useRealTimers();
+  await closeApps();
 });
 
 describe('The options of @SingleFlight', () => {
@@ -76,7 +76,7 @@ describe('The options of @SingleFlight', () => {
       code: 'ERR_SINGLEFLIGHT_WAIT_TIMEOUT',
       message:
         "No result within 100 ms for key '1' in group 'Users.patiently'. This caller left, the flight goes on for the " +
-        'others. Raise `waitTimeoutMs`, or find out why the function takes so long.',
+        'others. Raise `waitTimeoutMs`, or find out why the function takes so long. [ERR_SINGLEFLIGHT_WAIT_TIMEOUT]',
     });
     expect(singleFlightOf(users, 'patiently').inFlight()).toMatchObject([{ callers: 1, adrift: false }]);
     work.resolve('Ada');

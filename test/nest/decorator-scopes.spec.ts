@@ -118,7 +118,7 @@ describe('@SingleFlight fails closed: a provider that is made per request is nev
       code: 'ERR_SINGLEFLIGHT_INVALID_OPTION',
       message:
         "Shared is made per request, and scope: 'class' of its find() would share one request's answer with another. " +
-        REMEDY,
+        `${REMEDY} [ERR_SINGLEFLIGHT_INVALID_OPTION]`,
     });
   });
 

@@ -82,7 +82,7 @@ describe.each(callers)('A single-use result of %s', (_, call, group, key) => {
       expect(message).toBe(
         `The function came back with ${what} for key '${describedKey}' in group '${group}', which cannot be shared ` +
           'between callers. Return something that can be read any number of times (such as a Buffer, a string or an ' +
-          'array), or do not coalesce this method.',
+          'array), or do not coalesce this method. [ERR_SINGLEFLIGHT_UNSHAREABLE_RESULT]',
       );
     }
   });

@@ -147,7 +147,7 @@ describe('@SingleFlight as a decorator of TC39', () => {
     expect(await rejection(new Broken().find({}))).toMatchObject({
       message:
         'The key function of Broken.find returned an object. ' +
-        'Use a string, a number, or an array of them, such as [user.tenantId, user.id].',
+        'Use a string, a number, or an array of them, such as [user.tenantId, user.id]. [ERR_SINGLEFLIGHT_INVALID_KEY]',
     });
   });
 

@@ -118,7 +118,7 @@ describe('SingleFlightModule.forRoot', () => {
       code: 'ERR_SINGLEFLIGHT_INVALID_OPTION',
       message:
         'SingleFlightModule.forRoot is imported twice with different options. Import it once, in the root module; ' +
-        'a group with options of its own is for forFeature.',
+        'a group with options of its own is for forFeature. [ERR_SINGLEFLIGHT_INVALID_OPTION]',
     });
   });
 
@@ -141,7 +141,8 @@ describe('SingleFlightModule.forRoot', () => {
     const module = SingleFlightModule.forRoot(options as SingleFlightModuleOptions);
     await expect(startApp({ imports: [module] })).rejects.toMatchObject({
       code: 'ERR_SINGLEFLIGHT_INVALID_OPTION',
-      message: typeof message === 'string' ? message : expect.stringMatching(message),
+      message:
+        typeof message === 'string' ? `${message} [ERR_SINGLEFLIGHT_INVALID_OPTION]` : expect.stringMatching(message),
     });
   });
 
@@ -195,7 +196,8 @@ describe('SingleFlightModule.forRootAsync', () => {
   it('is refused at start with a bad option', async () => {
     const module = SingleFlightModule.forRootAsync({ useFactory: () => ({ joinWindowMs: 0 }) });
     await expect(startApp({ imports: [module] })).rejects.toMatchObject({
-      message: '`joinWindowMs` is the number 0. It must be a number of milliseconds above 0, or Infinity.',
+      message:
+        '`joinWindowMs` is the number 0. It must be a number of milliseconds above 0, or Infinity. [ERR_SINGLEFLIGHT_INVALID_OPTION]',
     });
   });
 });
@@ -268,14 +270,17 @@ describe('SingleFlightModule.forFeature', () => {
       group: 'prices',
       message:
         "The group 'prices' is registered twice with different options. Give them once, and elsewhere only the name: " +
-        "SingleFlightModule.forFeature('prices').",
+        "SingleFlightModule.forFeature('prices'). [ERR_SINGLEFLIGHT_INVALID_OPTION]",
     });
   });
 
   it.each([
     [{ name: 'prices', lingerMs: -1 }, /^Group 'prices': `lingerMs` is the number -1\. It must be /],
-    [{ name: '' }, /^`name` is the string ""\. It must be a string that is not empty\.$/],
-    ['', /^`name` is the string ""\. It must be a string that is not empty\.$/],
+    [
+      { name: '' },
+      /^`name` is the string ""\. It must be a string that is not empty\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
+    ],
+    ['', /^`name` is the string ""\. It must be a string that is not empty\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/],
     [
       { name: 'prices', ttl: 1 },
       /^Group 'prices': there is no option `ttl`\. The options are `name`, `joinWindowMs`, /,

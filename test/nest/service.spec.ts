@@ -187,7 +187,8 @@ describe('A key that cannot identify a flight', () => {
   ])('is refused: %p', async (key, message) => {
     const service = new SingleFlightService();
     const work = new Work();
-    const refusal = { name: 'InvalidKeyError', code: 'ERR_SINGLEFLIGHT_INVALID_KEY', message };
+    const code = 'ERR_SINGLEFLIGHT_INVALID_KEY';
+    const refusal = { name: 'InvalidKeyError', code, message: `${message} [${code}]` };
     expect(await rejection(service.run(key as FlightKey, () => work.execute()))).toMatchObject(refusal);
     expect(await rejection(service.do(key as FlightKey, () => work.execute()))).toMatchObject(refusal);
     expect(() => service.forget(key as FlightKey)).toThrow(message);
@@ -198,7 +199,8 @@ describe('A key that cannot identify a flight', () => {
   it('is not the function either', async () => {
     const service = new SingleFlightService();
     expect(await rejection(service.run('1', 'not a function' as never))).toMatchObject({
-      message: 'Group \'default\': `fn` is the string "not a function". It must be a function.',
+      message:
+        'Group \'default\': `fn` is the string "not a function". It must be a function. [ERR_SINGLEFLIGHT_INVALID_OPTION]',
     });
   });
 });

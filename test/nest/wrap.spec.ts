@@ -84,7 +84,7 @@ describe('service.wrap', () => {
       code: 'ERR_SINGLEFLIGHT_INVALID_KEY',
       message:
         'The key function of load returned an object. ' +
-        'Use a string, a number, or an array of them, such as [user.tenantId, user.id].',
+        'Use a string, a number, or an array of them, such as [user.tenantId, user.id]. [ERR_SINGLEFLIGHT_INVALID_KEY]',
     });
     expect(work.count).toBe(0);
   });

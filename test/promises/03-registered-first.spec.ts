@@ -5,7 +5,7 @@ import { deferred } from '../support/deferred.js';
 
 describe('3. Registered first', () => {
   it('calls the function in the tick of the call, with the flight in the map', async () => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     const seen: unknown[] = [];
     const call = group.run('key', ({ key }) => {
       seen.push(key, group.size, group.inFlight());
@@ -21,7 +21,7 @@ describe('3. Registered first', () => {
     ['run with options', (group: Group, fn: () => never) => group.run('key', fn, { waitTimeoutMs: 1_000 })],
     ['do', (group: Group, fn: () => never) => group.do('key', fn)],
   ])('frees the key when the function of %s throws at once', async (_, call) => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     const error = new Error('at once');
     const thrown = call(group, () => {
       throw error;
@@ -34,7 +34,7 @@ describe('3. Registered first', () => {
   });
 
   it('lets a call from inside the function join its flight', async () => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     const work = deferred<string>();
     const inside: Promise<unknown>[] = [];
     const call = group.run('key', () => {
@@ -57,7 +57,7 @@ describe('3. Registered first', () => {
   });
 
   it('answers those who joined from inside a function that returns a value', async () => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     let inside: Promise<Success<string>> | undefined;
     const call = group.do('key', () => {
       inside = group.do('key', () => 'inner');
@@ -69,7 +69,7 @@ describe('3. Registered first', () => {
   });
 
   it('answers those who joined from inside a function that throws at once, with the same error', async () => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     const error = new Error('at once');
     const inside: Promise<unknown>[] = [];
     const call = group.run('key', () => {
@@ -85,7 +85,7 @@ describe('3. Registered first', () => {
   });
 
   it('can be forgotten from inside the function: the next call, inside or not, starts a new flight', async () => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     const work = deferred<string>();
     const inside: Promise<string>[] = [];
     const call = group.run('key', () => {
@@ -104,7 +104,7 @@ describe('3. Registered first', () => {
   });
 
   it('can be left by its leader from inside the function, and goes on', async () => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     const work = deferred<string>();
     const controller = new AbortController();
     const leader = group.run(
@@ -124,7 +124,7 @@ describe('3. Registered first', () => {
   });
 
   it('is over, for its leader too, when that left inside a function that then returns or throws', async () => {
-    const group = new Group();
+    const group = new Group({ detectDeadlocks: false });
     for (const end of [() => 'value', (): string => Promise.reject(new Error('nobody hears it')) as never]) {
       const controller = new AbortController();
       const leader = group.run(
@@ -142,7 +142,7 @@ describe('3. Registered first', () => {
   });
 
   it('takes a call through another key from inside the function', async () => {
-    const group = new Group<number>();
+    const group = new Group<number>({ detectDeadlocks: false });
     const count = (depth: number): Promise<number> =>
       group.run(depth, async () => (depth === 0 ? 0 : 1 + (await count(depth - 1))));
 

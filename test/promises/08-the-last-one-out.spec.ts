@@ -9,7 +9,8 @@ import { turn } from '../support/turns.js';
 const ABANDONED = {
   name: 'AbandonedError',
   code: 'ERR_SINGLEFLIGHT_ABANDONED',
-  message: "Every caller has left for key 'key' in group 'default': nobody waits for the result.",
+  message:
+    "Every caller has left for key 'key' in group 'default': nobody waits for the result. [ERR_SINGLEFLIGHT_ABANDONED]",
   group: 'default',
   describedKey: 'key',
 };

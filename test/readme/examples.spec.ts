@@ -12,7 +12,7 @@ interface Example {
 }
 
 describe('every example', () => {
-  const pages = ['README.md', 'CHANGELOG.md'];
+  const pages = ['README.md', ...filesBelow('docs', '.md')];
   const sources = filesBelow('lib', '.ts');
 
   it('compiles in the README and the docs', () => {

@@ -188,7 +188,9 @@ describe.each(Object.entries(kinds))('%s', (_, make) => {
       ok: false,
       error: expect.objectContaining({
         name: 'AbandonedError',
-        message: "Every caller has left for key '1' in group 'products': nobody waits for the result.",
+        message:
+          "Every caller has left for key '1' in group 'products': nobody waits for the result. " +
+          '[ERR_SINGLEFLIGHT_ABANDONED]',
       }),
       shared: true,
       role: 'leader',

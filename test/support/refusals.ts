@@ -3,7 +3,7 @@ import type { SingleFlightError } from '../../lib/core/errors.js';
 
 type ErrorClass = abstract new (...facts: never[]) => SingleFlightError;
 
-/** All that an error says: its class, code, whole message, and where it happened. */
+/** All that an error says: its class, code, whole message up to the code at its end, and where it happened. */
 export interface Refusal {
   readonly type: ErrorClass;
   readonly code: string;
@@ -16,7 +16,16 @@ export function expectRefusal(error: unknown, { type, ...facts }: Refusal): void
   expect(error).toBeInstanceOf(type);
   expect(error).toBeInstanceOf(Error);
   const { name, message, code, group, describedKey } = error as SingleFlightError;
-  expect({ name, message, code, group, describedKey }).toEqual({ name: type.name, ...facts });
+  expect({ name, message, code, group, describedKey }).toEqual({
+    name: type.name,
+    ...facts,
+    message: withCode(facts.code, facts.message),
+  });
+}
+
+/** A message as the errors of the library end it: with their code, which leads to the page about it. */
+export function withCode(code: string, message: string): string {
+  return `${message} [${code}]`;
 }
 
 /** What a function throws, or a promise rejects with. */

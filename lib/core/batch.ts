@@ -1,0 +1,166 @@
+import {
+  AbandonedError,
+  InvalidOptionError,
+  NoResultError,
+  type ErrorPlace,
+  type SingleFlightError,
+} from './errors.js';
+import { Exit } from './exit.js';
+import type { BatchOf, Flight, FlightRecord, Passenger } from './flight.js';
+import type { CallOptions } from './options.js';
+
+/** What `doMany` calls for the keys that nobody is loading. */
+export type BatchFunction<K, V> = (
+  missing: readonly K[],
+  flight: Flight<readonly K[]>,
+) => ReadonlyMap<K, V> | PromiseLike<ReadonlyMap<K, V>>;
+
+/** What a batch tells its group. */
+export interface BatchHost<K> {
+  /** The flight is being stopped: its key must not lead to it any more. */
+  release(flight: FlightRecord<K>): void;
+  place(key: K): ErrorPlace;
+}
+
+/** One execution of a function that loads many keys: each has a flight, and all have one signal. */
+export class Batch<K> implements Flight<readonly K[]>, BatchOf {
+  readonly key: readonly K[];
+  /** Made when the function first reads its signal. */
+  private controller: AbortController | undefined = undefined;
+  /** Why the signal aborts; written once, when it does or would. */
+  private abortReason: SingleFlightError | undefined = undefined;
+
+  constructor(
+    private readonly host: BatchHost<K>,
+    readonly flights: readonly FlightRecord<K>[],
+  ) {
+    this.key = flights.map((flight) => flight.key);
+    for (const flight of flights) flight.enlist(this);
+  }
+
+  get signal(): AbortSignal {
+    if (this.controller === undefined) {
+      this.controller = new AbortController();
+      if (this.abortReason !== undefined) this.controller.abort(this.abortReason);
+      else this.doomIfEmpty();
+    }
+    return this.controller.signal;
+  }
+
+  /** Nobody is aboard any of its flights, and the function can be stopped: the keys go first, then the signal aborts. */
+  doomIfEmpty(): void {
+    const waiting = this.flights.filter((flight) => !flight.settled);
+    if (this.controller === undefined || waiting.length === 0 || waiting.some((flight) => flight.aboard > 0)) return;
+    for (const flight of waiting) this.host.release(flight);
+    this.abort(new AbandonedError(this.host.place(waiting[0]?.key as K)));
+  }
+
+  /** One of its flights was ended from outside; with the last one, the function has nobody left to load for. */
+  abortIfOver(reason: SingleFlightError): void {
+    if (this.flights.every((flight) => flight.settled)) this.abort(reason);
+  }
+
+  private abort(reason: SingleFlightError): void {
+    this.abortReason ??= reason;
+    this.controller?.abort(this.abortReason);
+  }
+}
+
+/** The errors that say of a key only that the loader did not return it. */
+const absences = new WeakSet();
+
+/** What a loaded map says of a key: its value, or that it is absent. */
+export function loadedOutcome<K>(loaded: ReadonlyMap<K, unknown>, key: K, place: () => ErrorPlace): [boolean, unknown] {
+  if (loaded.has(key)) return [true, loaded.get(key)];
+  const absence = new NoResultError(place());
+  absences.add(absence);
+  return [false, absence];
+}
+
+export function isAbsence(ok: boolean, outcome: unknown): boolean {
+  return !ok && typeof outcome === 'object' && outcome !== null && absences.has(outcome);
+}
+
+/** @throws InvalidOptionError when a loader came back with anything but a Map */
+export function checkLoaded(loaded: unknown, place: ErrorPlace): asserts loaded is ReadonlyMap<unknown, unknown> {
+  const map = loaded as Partial<ReadonlyMap<unknown, unknown>> | null | undefined;
+  if (typeof map?.has === 'function' && typeof map.get === 'function') return;
+  throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place);
+}
+
+/** A caller of `doMany`: aboard many flights, one seat on each; it is answered when all of them have settled. */
+export class BatchCaller<K, V> {
+  readonly promise: Promise<Map<K, V>>;
+  // Written once, by the constructor.
+  private resolve!: (values: Map<K, V>) => void;
+  private reject!: (error: unknown) => void;
+  private readonly exit: Exit;
+  /** How each key ended, in the order of the keys. */
+  private readonly outcomes = new Map<K, { ok: boolean; outcome: unknown } | undefined>();
+  private readonly seats = new Map<FlightRecord<K>, Passenger>();
+  /** Keys of which the outcome is not known yet. Written as they are boarded and settle. */
+  private pending: number;
+
+  constructor(
+    flights: ReadonlyMap<K, FlightRecord<K>>,
+    options: CallOptions,
+    place: () => ErrorPlace,
+    private readonly onLeave: (flights: FlightRecord<K>[], reason: unknown) => void,
+  ) {
+    this.promise = new Promise((resolve, reject) => {
+      this.resolve = resolve;
+      this.reject = reject;
+    });
+    this.pending = flights.size;
+    for (const [key, flight] of flights) this.board(key, flight);
+    this.exit = new Exit(options, place, (reason) => {
+      this.leave(reason);
+    });
+  }
+
+  private board(key: K, flight: FlightRecord<K>): void {
+    this.outcomes.set(key, undefined);
+    const settle = (ok: boolean, outcome: unknown): void => {
+      this.outcomes.set(key, { ok, outcome });
+      this.seats.delete(flight);
+      if (--this.pending === 0) this.answer();
+    };
+    if (flight.settled) {
+      // It lingers: there is nothing to be aboard of.
+      flight.lingering().then(
+        (value) => {
+          settle(true, value);
+        },
+        (error: unknown) => {
+          settle(false, error);
+        },
+      );
+      return;
+    }
+    const seat = { settle };
+    this.seats.set(flight, seat);
+    flight.board(seat);
+  }
+
+  private answer(): void {
+    this.exit.close();
+    const values = new Map<K, V>();
+    for (const [key, settled] of this.outcomes) {
+      if (settled === undefined || isAbsence(settled.ok, settled.outcome)) continue;
+      if (!settled.ok) {
+        this.reject(settled.outcome);
+        return;
+      }
+      values.set(key, settled.outcome as V);
+    }
+    this.resolve(values);
+  }
+
+  private leave(reason: unknown): void {
+    const left = [...this.seats].filter(([flight, seat]) => flight.disembark(seat)).map(([flight]) => flight);
+    this.seats.clear();
+    this.exit.close();
+    this.reject(reason);
+    this.onLeave(left, reason);
+  }
+}
