@@ -36,13 +36,14 @@ const mutant = (promise, what, file, changes, ...specs) => ({
   specs: specs.length > 0 ? specs : [P[promise]],
 });
 
-const START = `if (this.sinks.start.hasSubscribers) this.sinks.start.publish({ ...this.event(flight), alone: false });`;
-const FORGET_EVENT = `if (this.sinks.forget.hasSubscribers) this.sinks.forget.publish(this.keyEvent(flight.key));`;
-const FORGET_KEY = `if (flight.settled) this.unkey(flight);\n    else this.setAdrift(flight, 'forgotten');`;
-const JOIN = `const caller = this.caller(found, 'follower', options, leavable);\n      this.join(found);`;
-const TIMED_OUT = `this.settle(flight, false, error);\n    flight.abort(error);`;
-const TIMED_OUT_KEY = `if (flight.keyed) this.setAdrift(flight, 'flight-timeout');`;
-const DOOM_KEY = `if (flight.keyed) this.setAdrift(flight, 'abandoned');\n`;
+const START = `if (this.sinks.start.hasSubscribers) this.sinks.start.publish({ ...this.flightEvent(flight), alone });`;
+const FORGET_EVENT = `this.announcer.forgotten(flight.key);`;
+const FORGET_KEY = `if (flight.settled) this.free(flight);\n    else this.setAdrift(flight, 'forgotten');`;
+const JOIN = `const caller = this.caller(found, 'follower', options, canLeave);\n      this.join(found);`;
+const CALL = `returned = this.plain ? fn(flight) : this.call(flight, () => fn(flight));`;
+const CUT = `this.settle(flight, false, error);\n    flight.abort(error);`;
+const CUT_KEY = `if (flight.keyed) this.roster.setAdrift(flight, reason);`;
+const DOOM_KEY = `this.release(flight);\n`;
 const DOOM_ABORT = `flight.abort(new AbandonedError(this.place(flight.key)));`;
 
 /** @type {Mutant[]} */
@@ -50,23 +51,26 @@ export const mutants = [
   mutant(
     1,
     'the flight is not registered',
-    'flights',
+    'roster',
     [[`this.keyed.set(flight.key, flight);\n`, '']],
     P[1],
     P[3],
     MODEL,
   ),
   mutant(1, 'callers with a signal fly alone', 'flights', [
-    [`const found = alone ? undefined`, `const found = alone || options.signal ? undefined`],
+    [
+      `const found = mode.alone === true ? undefined`,
+      `const found = mode.alone === true || options.signal ? undefined`,
+    ],
   ]),
-  mutant(1, 'what an observer started meanwhile is not joined', 'flights', [
+  mutant(1, 'what an observer started meanwhile is not joined', 'roster', [
     [`return this.keyed.get(key);\n  }`, `return undefined;\n  }`],
   ]),
   mutant(
     2,
     'the key is freed one microtask late',
     'flights',
-    [[`promise?.then(\n`, `promise?.then((value) => value).then(\n`]],
+    [[`promise?.then(\n        (value) => {\n`, `promise?.then((value) => value).then(\n        (value) => {\n`]],
     P[2],
     P[5],
   ),
@@ -77,7 +81,7 @@ export const mutants = [
     [
       [
         `flight.doomIfEmpty();`,
-        `if (flight.aboard === 0 && flight.keyed) this.unkey(flight);\n    flight.doomIfEmpty();`,
+        `if (flight.aboard === 0 && flight.keyed) this.roster.free(flight);\n    flight.doomIfEmpty();`,
       ],
     ],
     P[2],
@@ -89,8 +93,8 @@ export const mutants = [
     'flights',
     [
       [
-        `if (flight.keyed && !lingers) this.unkey(flight);`,
-        `if (flight.keyed && !lingers && flight.joined < 3) this.unkey(flight);`,
+        `if (flight.keyed && !lingers) this.roster.free(flight);`,
+        `if (flight.keyed && !lingers && flight.joined < 3) this.roster.free(flight);`,
       ],
     ],
     P[2],
@@ -101,7 +105,7 @@ export const mutants = [
   mutant(
     2,
     'the join window is ignored',
-    'flights',
+    'roster',
     [[`turnTime() < flight.joinableUntil`, `turnTime() < Infinity`]],
     P[2],
     MODEL,
@@ -109,7 +113,7 @@ export const mutants = [
   mutant(
     2,
     'the join window is one millisecond too long',
-    'flights',
+    'roster',
     [[`turnTime() < flight.joinableUntil`, `turnTime() <= flight.joinableUntil`]],
     P[2],
     MODEL,
@@ -131,10 +135,7 @@ export const mutants = [
     'core/group.spec',
   ),
   mutant(3, 'the flight is registered after its function was called', 'flights', [
-    [
-      `returned = fn(flight);`,
-      `this.keyed.delete(flight.key);\n      returned = fn(flight);\n      this.keyed.set(flight.key, flight);`,
-    ],
+    [CALL, `this.roster.free(flight);\n      returned = fn(flight);\n      this.roster.register(flight);`],
   ]),
   mutant(
     3,
@@ -145,13 +146,13 @@ export const mutants = [
     MODEL,
   ),
   mutant(3, 'the function is called a microtask later', 'flights', [
-    [`returned = fn(flight);`, `returned = Promise.resolve().then(() => fn(flight));`],
+    [CALL, `returned = Promise.resolve().then(() => fn(flight));`],
   ]),
   mutant(
     4,
     'the end of any flight frees the key',
     'flights',
-    [[`if (flight.keyed && !lingers) this.unkey(flight);`, `if (!lingers) this.unkey(flight);`]],
+    [[`if (flight.keyed && !lingers) this.roster.free(flight);`, `if (!lingers) this.roster.free(flight);`]],
     P[4],
     'go-parity/singleflight',
     MODEL,
@@ -164,21 +165,25 @@ export const mutants = [
     P[4],
     MODEL,
   ),
-  mutant(4, 'the timer of a forgotten lingering result fires', 'flights', [[`flight.endLinger();\n`, '']]),
-  mutant(4, '`forgetAll` forgets a flight twice', 'flights', [
+  mutant(4, 'the timer of a forgotten lingering result fires', 'roster', [[`flight.endLinger();\n`, '']]),
+  mutant(4, '`forgetAll` forgets a flight twice', 'roster', [
     [`if (flight.keyed) this.forgetFlight(flight);`, `this.forgetFlight(flight);`],
   ]),
-  mutant(4, '`forget` is told of before the key is free', 'flights', [
+  mutant(4, '`forget` is told of before the key is free', 'roster', [
     [`${FORGET_KEY}\n    ${FORGET_EVENT}`, `${FORGET_EVENT}\n    ${FORGET_KEY}`],
   ]),
   mutant(5, 'the signal of a timed-out flight aborts before the key is free', 'flights', [
-    [
-      `${TIMED_OUT_KEY}\n    ${TIMED_OUT}`,
-      `flight.abort(error);\n    ${TIMED_OUT_KEY}\n    this.settle(flight, false, error);`,
-    ],
+    [`${CUT_KEY}\n    ${CUT}`, `flight.abort(error);\n    ${CUT_KEY}\n    this.settle(flight, false, error);`],
   ]),
-  mutant(5, 'a timed-out flight keeps its key', 'flights', [[TIMED_OUT_KEY, '']], MODEL, 'core/observer'),
-  mutant(5, 'a `then` of its own is passed over', 'flights', [[` && returned.then === nativeThen`, '']], P[5], P['6t']),
+  mutant(5, 'a timed-out flight keeps its key', 'flights', [[CUT_KEY, '']], MODEL, 'core/observer'),
+  mutant(
+    5,
+    'a `then` of its own is passed over',
+    'promise-of',
+    [[` && returned.then === Promise.prototype.then`, '']],
+    P[5],
+    P['6t'],
+  ),
   mutant(6, 'a falsy rejection resolves callers who cannot leave', 'flight', [
     [`if (ok) extras.resolve?.(outcome);`, `if (ok || !outcome) extras.resolve?.(outcome);`],
   ]),
@@ -193,7 +198,7 @@ export const mutants = [
     P[6],
     MODEL,
   ),
-  mutant(6, 'the process may end before a wait timeout', 'callers', [
+  mutant(6, 'the process may end before a wait timeout', 'exit', [
     [`}, waitTimeoutMs);`, `}, waitTimeoutMs).unref();`],
   ]),
   mutant(6, 'the process may end before a flight timeout', 'flight', [
@@ -212,14 +217,14 @@ export const mutants = [
     [`handled(Promise.reject(outcome))`, `Promise.reject(outcome)`],
   ]),
   mutant(6, 'a caller boards after its joining was told', 'flights', [
-    [JOIN, `this.join(found);\n      const caller = this.caller(found, 'follower', options, leavable);`],
+    [JOIN, `this.join(found);\n      const caller = this.caller(found, 'follower', options, canLeave);`],
   ]),
   mutant(6, 'a caller who leaves is not answered', 'callers', [[`this.reject(reason);\n`, '']], P[6], MODEL),
   mutant(
     6,
     'a wait timeout does nothing',
-    'callers',
-    [[`this.leave(new WaitTimeoutError(host.place(), waitTimeoutMs));`, '']],
+    'exit',
+    [[`leave(new WaitTimeoutError(place(), waitTimeoutMs));`, '']],
     P[6],
     P[7],
     MODEL,
@@ -227,7 +232,7 @@ export const mutants = [
   mutant(
     6,
     'a thenable is executed twice',
-    'flights',
+    'promise-of',
     [
       [
         `then.call(returned, resolve, reject);`,
@@ -239,7 +244,7 @@ export const mutants = [
   mutant(
     6,
     'a thenable is a value',
-    'flights',
+    'promise-of',
     [
       [
         `if (typeof then !== 'function') return undefined;`,
@@ -259,16 +264,16 @@ export const mutants = [
   mutant(
     7,
     'a caller who leaves rejects with a reason not its own',
-    'callers',
-    [[`caller.leave(this.signal.reason);`, `caller.abandon();`]],
+    'exit',
+    [[`exit.leave(this.signal.reason);`, `exit.leave(new Error('left'));`]],
     P[7],
     MODEL,
   ),
   mutant(
     7,
     'only one of the callers of a signal leaves',
-    'callers',
-    [[`for (const caller of [...this.callers]) caller`, `for (const caller of [...this.callers].slice(0, 1)) caller`]],
+    'exit',
+    [[`for (const exit of [...this.exits]) exit`, `for (const exit of [...this.exits].slice(0, 1)) exit`]],
     P[7],
     MODEL,
   ),
@@ -298,7 +303,7 @@ export const mutants = [
     8,
     'a flight that nobody can stop is doomed',
     'flight',
-    [[` && this.extras?.controller !== undefined) this.host`, `) this.host`]],
+    [[`else if (this.extras?.controller !== undefined) this.host`, `else this.host`]],
     P[8],
     MODEL,
   ),
@@ -306,7 +311,7 @@ export const mutants = [
     8,
     'a flight is doomed with somebody aboard',
     'flight',
-    [[`if (this.aboard === 0 && !this.settled && `, `if (this.left > 0 && !this.settled && `]],
+    [[`if (this.aboard > 0 || this.settled) return;`, `if (this.left === 0 || this.settled) return;`]],
     P[8],
     P[7],
     MODEL,
@@ -336,12 +341,12 @@ export const mutants = [
     ],
   ]),
   mutant(10, 'the function runs in the context in which the group was made', 'flights', [
-    [`import { turnTime }`, `import { AsyncLocalStorage } from 'node:async_hooks';\nimport { turnTime }`],
+    [`import { AsyncResource }`, `import { AsyncLocalStorage, AsyncResource }`],
     [
       `private readonly counters =`,
-      `private readonly context = AsyncLocalStorage.snapshot();\n  private readonly counters =`,
+      `private readonly made = AsyncLocalStorage.snapshot();\n  private readonly counters =`,
     ],
-    [`returned = fn(flight);`, `returned = this.context(() => fn(flight));`],
+    [CALL, `returned = this.made(() => fn(flight));`],
   ]),
   mutant(10, 'a caller is handed a thenable that calls back in the context of its end', 'flight', [
     [
@@ -362,12 +367,12 @@ export const mutants = [
   mutant(11, 'a string may look like a decorated method', 'key', [[` || first === PREFIX ? `, ` ? `]], 'core/key'),
   mutant(11, 'quotes in strings are not escaped', 'key', [[`JSON.stringify(part)`, '`"${part}"`']], P[11], 'core/key'),
   mutant(11, 'a bigint is a number', 'key', [['return `${value}n`;', 'return `${value}`;']], P[11], 'core/key'),
-  mutant(11, 'keys are compared as strings', 'flights', [
+  mutant(11, 'keys are compared as strings', 'roster', [
     [`this.keyed.set(flight.key, flight);`, `this.keyed.set(String(flight.key) as never, flight);`],
     [`const flight = this.keyed.get(key);`, `const flight = this.keyed.get(String(key) as never);`],
     [`this.keyed.delete(flight.key);`, `this.keyed.delete(String(flight.key) as never);`],
   ]),
-  mutant(11, 'all groups share one map', 'flights', [
+  mutant(11, 'all groups share one map', 'roster', [
     [
       `private readonly keyed = new Map<K, FlightRecord<K>>();`,
       `private readonly keyed = ((globalThis as any).flights ??= new Map()) as Map<K, FlightRecord<K>>;`,
@@ -376,30 +381,30 @@ export const mutants = [
   mutant(
     12,
     'the listener stays',
-    'callers',
+    'exit',
     [
       [
-        `if (this.callers.delete(caller) && this.callers.size === 0) this.signal.removeEventListener('abort', this);`,
-        `this.callers.delete(caller);`,
+        `if (this.exits.delete(exit) && this.exits.size === 0) this.signal.removeEventListener('abort', this);`,
+        `this.exits.delete(exit);`,
       ],
     ],
     P[12],
     MODEL,
   ),
-  mutant(12, 'each call has its listener', 'callers', [
+  mutant(12, 'each call has its listener', 'exit', [
     [
-      `if (this.callers.size === 0) this.signal.addEventListener('abort', this);`,
+      `if (this.exits.size === 0) this.signal.addEventListener('abort', this);`,
       `this.signal.addEventListener('abort', () => this.handleEvent());`,
     ],
   ]),
-  mutant(12, 'events are made for nobody', 'flights', [[START, START.replace(/if \(.*?\) /, '')]]),
-  mutant(12, 'a key is described for an error that does not happen', 'flights', [
+  mutant(12, 'events are made for nobody', 'announcer', [[START, START.replace(/if \(.*?\) /, '')]]),
+  mutant(12, 'a key is described for an error that does not happen', 'announcer', [
     [`let described: string | undefined;`, `let described: string | undefined = describe();`],
   ]),
   mutant(12, 'a lingering result keeps the process alive', 'flight', [
     [`setTimeout(onOver, lingerMs).unref();`, `setTimeout(onOver, lingerMs);`],
   ]),
-  mutant(12, 'the timer of a wait timeout stays', 'callers', [[`clearTimeout(this.timer);\n`, '']], P[12]),
+  mutant(12, 'the timer of a wait timeout stays', 'exit', [[`clearTimeout(this.timer);\n`, '']], P[12]),
   mutant(
     12,
     'the timer of a flight timeout stays',
@@ -409,13 +414,13 @@ export const mutants = [
     P['6t'],
     MODEL,
   ),
-  mutant(12, 'an endless wait timeout sets a timer', 'callers', [
+  mutant(12, 'an endless wait timeout sets a timer', 'exit', [
     [`waitTimeoutMs !== undefined && waitTimeoutMs !== Infinity`, `waitTimeoutMs !== undefined`],
   ]),
   mutant(
     12,
     'those adrift are kept for ever',
-    'flights',
+    'roster',
     [[`if (!flight.keyed) this.adrift.delete(flight);\n`, '']],
     P[12],
     P[4],
@@ -431,8 +436,8 @@ export const mutants = [
   ),
   mutant(12, 'every flight leaves something behind', 'flights', [
     [
-      `this.counters.flightStarted();`,
-      `this.counters.flightStarted();\n    ((this as any).all ??= []).push(flight.key);`,
+      `this.counters.flightStarted();\n    this.announcer.started(flight);`,
+      `this.counters.flightStarted();\n    ((this as any).all ??= []).push(flight.key);\n    this.announcer.started(flight);`,
     ],
   ]),
   mutant(
@@ -524,8 +529,8 @@ export const mutants = [
     'flights',
     [
       [
-        `if (flight.keyed && !lingers) this.unkey(flight);\n    flight.settle(ok, outcome);`,
-        `flight.settle(ok, outcome);\n    if (flight.keyed && !lingers) setImmediate(() => this.unkey(flight));`,
+        `if (flight.keyed && !lingers) this.roster.free(flight);`,
+        `if (flight.keyed && !lingers) setImmediate(() => this.roster.free(flight));`,
       ],
     ],
     P[2],
