@@ -161,7 +161,10 @@ export const mutants = [
     4,
     'a forgotten flight lingers',
     'flights',
-    [[`const lingers = flight.keyed && ok && flight`, `const lingers = ok && flight`]],
+    [
+      [`const lingers = flight.keyed && ok && flight`, `const lingers = ok && flight`],
+      [`if (lingers && flight.keyed) this`, `if (lingers) this`],
+    ],
     P[4],
     MODEL,
   ),
