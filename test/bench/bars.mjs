@@ -21,16 +21,25 @@ const entryOf = (table, name) => table.entries.find((entry) => entry.name === na
 const first = (table) => table.entries[0];
 const ratio = (row, claim, most) => ({ row, claim, most, measured: (table) => entryOf(table, OURS).ratio });
 const added = (key, to) => (table) => Math.max(0, entryOf(table, OURS)[key] - entryOf(table, to)[key]);
+const joinWindow = `${OURS}, 30 s join window`;
 
 const BARS = [
   ratio('lone', 'a lone `run`', 1.25),
   { row: 'bytes-lone', claim: 'a lone `run` adds', most: 420, unit: 'B', measured: added('bytes', LIMIT) },
+  ratio('lone-collected', 'a lone `run` after a full collection', 1.5),
   ratio('follower-100', 'one of 100 followers', 1.1),
   ratio('follower-1000', 'one of 1,000 followers', 1.1),
   { row: 'bytes-follower', claim: 'a follower adds', most: 1, unit: 'B', measured: added('bytes', LIMIT) },
   ratio('errors', 'a failing leader', 1.15),
   ratio('errors-crowd', 'one of 100 who fail together', 1.15),
   ratio('zipf', 'the zipf mix', 1.3),
+  { row: 'window', claim: 'a lone `run`, 30 s join window', most: 1.25, measured: (t) => entryOf(t, joinWindow).ratio },
+  {
+    row: 'window-crowd',
+    claim: 'one of 100, 30 s join window',
+    most: 1.1,
+    measured: (t) => entryOf(t, joinWindow).ratio,
+  },
   ratio('decorator-lone-1', 'the decorator, lone, one class', 1.35),
   ratio('decorator-lone-16', 'the decorator, lone, sixteen classes', 1.35),
   {
