@@ -77,7 +77,7 @@ export function loadedOutcome<K>(loaded: ReadonlyMap<K, unknown>, key: K, place:
   return [false, absence];
 }
 
-export function isAbsence(ok: boolean, outcome: unknown): boolean {
+function isAbsence(ok: boolean, outcome: unknown): boolean {
   return !ok && typeof outcome === 'object' && outcome !== null && absences.has(outcome);
 }
 

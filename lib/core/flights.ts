@@ -63,9 +63,13 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
 
   /** One more caller of a flight that the roster found. */
   join(flight: FlightRecord<K>): void {
+    this.count(flight);
+    this.announcer.joined(flight);
+  }
+
+  private count(flight: FlightRecord<K>): void {
     flight.join();
     this.counters.followers++;
-    this.announcer.joined(flight);
   }
 
   /** Starts a flight for a caller who cannot leave, in a plain group. */
@@ -132,8 +136,7 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
     const started = missing.map((key) => new FlightRecord(this, key, limits, turnTime()));
     if (started.length > 0) this.watch(started, canLeave);
     for (const flight of joined) {
-      flight.join();
-      this.counters.followers++;
+      this.count(flight);
       if (!canLeave) flight.waiting?.await();
     }
     const caller = this.batchCaller<V>(keys, joined, started, options);

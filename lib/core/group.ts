@@ -248,11 +248,6 @@ export class Group<K = string> {
     return this.#flights.place(key);
   }
 
-  /** @internal A call was refused by whoever stands in front of this group. */
-  refused(key: K, error: unknown): void {
-    this.#flights.refused(key, error);
-  }
-
   #lead<T>(key: K, fn: FlightFunction<T, K>): Promise<T> {
     if (Array.isArray(key)) return this.#attempt(() => this.board(key, fn).promise);
     return this.#flights.start(key, fn).outcome() as Promise<T>;

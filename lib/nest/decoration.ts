@@ -9,6 +9,7 @@ import { MethodFlights, newNamespace, type KillSwitch } from './method-flights.j
 import { NEST_DEFAULTS } from './module-options.js';
 import { checkRoute } from './route-arguments.js';
 import { SINGLE_FLIGHT_HOST } from './tokens.js';
+import { weakEntry } from './weak-entry.js';
 
 /** A method of any kind, with its arguments. */
 export type AnyMethod = (...args: unknown[]) => unknown;
@@ -32,7 +33,7 @@ export class Decoration {
   /** The flights of each instance. */
   private readonly ofInstance = new WeakMap<object, MethodFlights>();
   /** The flights of each class in each app, for `scope: 'class'`. */
-  private readonly ofClass = new WeakMap<DecorationHost, WeakMap<object, MethodFlights>>();
+  private readonly ofClass = new WeakMap<object, WeakMap<object, MethodFlights>>();
 
   constructor(
     readonly methodName: string | symbol,
@@ -58,12 +59,7 @@ export class Decoration {
   }
 
   flightsOf(instance: object): MethodFlights {
-    let flights = this.ofInstance.get(instance);
-    if (flights === undefined) {
-      flights = this.findFlights(instance);
-      this.ofInstance.set(instance, flights);
-    }
-    return flights;
+    return weakEntry(this.ofInstance, instance, () => this.findFlights(instance));
   }
 
   /** Makes the key of these arguments lead to nothing. */
@@ -104,13 +100,8 @@ export class Decoration {
     checkRoute(typeof instance === 'function' ? instance : instance.constructor, this.methodName);
     const registry = registries.get(instance);
     if (registry === undefined || this.options.scope !== 'class') return this.makeFlights(instance, registry);
-    let ofClass = this.ofClass.get(registry);
-    if (ofClass === undefined) this.ofClass.set(registry, (ofClass = new WeakMap<object, MethodFlights>()));
-    let flights = ofClass.get(instance.constructor);
-    if (flights === undefined) {
-      ofClass.set(instance.constructor, (flights = this.makeFlights(instance, registry)));
-    }
-    return flights;
+    const ofClass = weakEntry(this.ofClass, registry, () => new WeakMap<object, MethodFlights>());
+    return weakEntry(ofClass, instance.constructor, () => this.makeFlights(instance, registry));
   }
 
   private makeFlights(instance: object, registry: DecorationHost | undefined): MethodFlights {
@@ -142,8 +133,7 @@ const decorations = new WeakMap<object, Map<string | symbol, Decoration>>();
 
 /** Remembers a decorated method of a prototype (or class, when static), and has Nest hand its app to the instances. */
 export function registerDecoration(target: object, decoration: Decoration): void {
-  let own = decorations.get(target);
-  if (own === undefined) decorations.set(target, (own = new Map<string | symbol, Decoration>()));
+  const own = ownDecorations(target);
   if (own.has(decoration.methodName)) {
     throw new InvalidOptionError(
       `@SingleFlight stands twice on ${decoration.describe(target)}. One call would wait for itself: remove one.`,
@@ -156,9 +146,12 @@ export function registerDecoration(target: object, decoration: Decoration): void
 /** As {@link registerDecoration}, for decorators that learn of the class only from an instance. */
 export function registerOnInstance(instance: object, decoration: Decoration): void {
   const target = typeof instance === 'function' ? instance : (Object.getPrototypeOf(instance) as object);
-  let own = decorations.get(target);
-  if (own === undefined) decorations.set(target, (own = new Map<string | symbol, Decoration>()));
+  const own = ownDecorations(target);
   own.set(decoration.methodName, decoration);
+}
+
+function ownDecorations(target: object): Map<string | symbol, Decoration> {
+  return weakEntry(decorations, target, () => new Map<string | symbol, Decoration>());
 }
 
 /** The decorated methods that an instance of a prototype has, inherited ones included, the nearest of each name. */

@@ -3,6 +3,7 @@ import { Group } from '../core/group.js';
 import { NEST_DEFAULTS } from './module-options.js';
 import { Route } from './route.js';
 import type { SingleFlightRegistry } from './single-flight.registry.js';
+import { weakEntry } from './weak-entry.js';
 
 /** The name of the group whose flights are requests: `forFeature({ name: 'http', … })` sets its limits. */
 const HTTP_GROUP = 'http';
@@ -20,7 +21,7 @@ export class HttpFlights {
   /** The flights of an app; without one, of a lone interceptor. */
   static of(registry: SingleFlightRegistry | undefined): HttpFlights {
     if (registry === undefined) return new HttpFlights(undefined);
-    return entry(flightsOf, registry, () => new HttpFlights(registry));
+    return weakEntry(flightsOf, registry, () => new HttpFlights(registry));
   }
 
   private constructor(private readonly registry: SingleFlightRegistry | undefined) {
@@ -43,16 +44,10 @@ export class HttpFlights {
     const handler = context.getHandler();
     const { app, server } = context.switchToHttp().getRequest<{ app?: object; server?: object }>();
     // A lone interceptor, `new` in a decorator say, may stand in several apps: Express names its app, Fastify its server.
-    const ofApp = entry(this.routes, app ?? server ?? this, () => new WeakMap<object, WeakMap<object, Route>>());
-    const ofController = entry(ofApp, controller, () => new WeakMap<object, Route>());
-    return entry(ofController, handler, () => new Route(controller, handler, this.registry?.http ?? {}));
+    const ofApp = weakEntry(this.routes, app ?? server ?? this, () => new WeakMap<object, WeakMap<object, Route>>());
+    const ofController = weakEntry(ofApp, controller, () => new WeakMap<object, Route>());
+    return weakEntry(ofController, handler, () => new Route(controller, handler, this.registry?.http ?? {}));
   }
-}
-
-function entry<V>(map: WeakMap<object, V>, key: object, make: () => V): V {
-  let value = map.get(key);
-  if (value === undefined) map.set(key, (value = make()));
-  return value;
 }
 
 const flightsOf = new WeakMap<object, HttpFlights>();

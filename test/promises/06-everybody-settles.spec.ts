@@ -231,7 +231,15 @@ describe('6. Everybody settles, once', () => {
         const fail = async () => { throw undefined; };
         const never = () => new Promise(() => {});
         const hear = (promise) => promise.catch(() => {});
-        const late = () => new Promise((_, reject) => setTimeout(reject, 20, 'late'));
+        // What tells that it is over must not handle the rejection: that is what this is about.
+        const ends = [];
+        const late = () => new Promise((_, reject) => {
+          ends.push(new Promise((over) => setTimeout(() => { reject('late'); over(); }, 20)));
+        });
+        const allEnded = async () => {
+          await Promise.all(ends.splice(0));
+          await new Promise((resolve) => setImmediate(resolve));
+        };
         for (let round = 0; round < 10; round++) {
           const controller = new AbortController();
           const { signal } = controller;
@@ -248,11 +256,11 @@ describe('6. Everybody settles, once', () => {
           group.forget('forgotten');
           controller.abort('gone');
           hear(group.run('left', late, { signal }));
-          await new Promise((resolve) => setTimeout(resolve, 30));
+          await allEnded();
         }
         // Nobody waits for this one: the function's own rejection is not this library's, but it has heard it.
         group.run('dropped', late);
-        await new Promise((resolve) => setTimeout(resolve, 30));
+        await allEnded();
         console.log(unhandled, group.size, group.stats().active);
       `);
       expect({ code, stdout, stderr }).toEqual({ code: 0, stdout: '0 0 0', stderr: '' });
