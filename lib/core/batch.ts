@@ -1,3 +1,4 @@
+import type { Execution } from './adopt.js';
 import {
   AbandonedError,
   InvalidOptionError,
@@ -5,9 +6,10 @@ import {
   type ErrorPlace,
   type SingleFlightError,
 } from './errors.js';
-import { Exit } from './exit.js';
+import { Exit, type Leaver } from './exit.js';
 import type { BatchOf, Flight, FlightRecord, Passenger } from './flight.js';
 import type { CallOptions } from './options.js';
+import { Stop } from './stop.js';
 
 /** What `doMany` calls for the keys that nobody is loading. */
 export type BatchFunction<K, V> = (
@@ -17,18 +19,18 @@ export type BatchFunction<K, V> = (
 
 /** What a batch tells its group. */
 export interface BatchHost<K> {
+  /** The function has ended. */
+  batchEnded(batch: Batch<K>, ok: boolean, outcome: unknown): void;
   /** The flight is being stopped: its key must not lead to it any more. */
   release(flight: FlightRecord<K>): void;
   place(key: K): ErrorPlace;
 }
 
 /** One execution of a function that loads many keys: each has a flight, and all have one signal. */
-export class Batch<K> implements Flight<readonly K[]>, BatchOf {
+export class Batch<K> implements Flight<readonly K[]>, BatchOf, Execution {
   readonly key: readonly K[];
-  /** Made when the function first reads its signal. */
-  private controller: AbortController | undefined = undefined;
-  /** Why the signal aborts; written once, when it does or would. */
-  private abortReason: SingleFlightError | undefined = undefined;
+  failed = false;
+  private readonly stop = new Stop();
 
   constructor(
     private readonly host: BatchHost<K>,
@@ -39,30 +41,31 @@ export class Batch<K> implements Flight<readonly K[]>, BatchOf {
   }
 
   get signal(): AbortSignal {
-    if (this.controller === undefined) {
-      this.controller = new AbortController();
-      if (this.abortReason !== undefined) this.controller.abort(this.abortReason);
-      else this.doomIfEmpty();
-    }
-    return this.controller.signal;
+    const { signal } = this.stop;
+    this.doomIfEmpty();
+    return signal;
+  }
+
+  get keyed(): boolean {
+    return this.flights.some((flight) => flight.keyed);
+  }
+
+  end(ok: boolean, outcome: unknown): void {
+    this.host.batchEnded(this, ok, outcome);
   }
 
   /** Nobody is aboard any of its flights, and the function can be stopped: the keys go first, then the signal aborts. */
   doomIfEmpty(): void {
+    if (!this.stop.possible) return;
     const waiting = this.flights.filter((flight) => !flight.settled);
-    if (this.controller === undefined || waiting.length === 0 || waiting.some((flight) => flight.aboard > 0)) return;
+    if (waiting.length === 0 || waiting.some((flight) => flight.aboard > 0)) return;
     for (const flight of waiting) this.host.release(flight);
-    this.abort(new AbandonedError(this.host.place(waiting[0]?.key as K)));
+    this.stop.abort(new AbandonedError(this.host.place(waiting[0]?.key as K)));
   }
 
   /** One of its flights was ended from outside; with the last one, the function has nobody left to load for. */
   abortIfOver(reason: SingleFlightError): void {
-    if (this.flights.every((flight) => flight.settled)) this.abort(reason);
-  }
-
-  private abort(reason: SingleFlightError): void {
-    this.abortReason ??= reason;
-    this.controller?.abort(this.abortReason);
+    if (this.flights.every((flight) => flight.settled)) this.stop.abort(reason);
   }
 }
 
@@ -88,13 +91,20 @@ export function checkLoaded(loaded: unknown, place: ErrorPlace): asserts loaded 
   throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place);
 }
 
+/** What a caller of `doMany` asks of its group. */
+export interface BatchCallerHost<K> {
+  place(key: K): ErrorPlace;
+  /** The caller has left those of its flights that had not settled. */
+  leftMany(flights: readonly FlightRecord<K>[], started: readonly FlightRecord<K>[], reason: unknown): void;
+}
+
 /** A caller of `doMany`: aboard many flights, one seat on each; it is answered when all of them have settled. */
-export class BatchCaller<K, V> {
+export class BatchCaller<K, V> implements Leaver {
   readonly promise: Promise<Map<K, V>>;
   // Written once, by the constructor.
   private resolve!: (values: Map<K, V>) => void;
   private reject!: (error: unknown) => void;
-  private readonly exit: Exit;
+  private readonly exit: Exit | undefined;
   /** How each key ended, in the order of the keys. */
   private readonly outcomes = new Map<K, { ok: boolean; outcome: unknown } | undefined>();
   private readonly seats = new Map<FlightRecord<K>, Passenger>();
@@ -102,20 +112,31 @@ export class BatchCaller<K, V> {
   private pending: number;
 
   constructor(
+    private readonly host: BatchCallerHost<K>,
+    private readonly keys: readonly K[],
     flights: ReadonlyMap<K, FlightRecord<K>>,
+    private readonly started: readonly FlightRecord<K>[],
     options: CallOptions,
-    place: () => ErrorPlace,
-    private readonly onLeave: (flights: FlightRecord<K>[], reason: unknown) => void,
   ) {
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
-    this.pending = flights.size;
-    for (const [key, flight] of flights) this.board(key, flight);
-    this.exit = new Exit(options, place, (reason) => {
-      this.leave(reason);
-    });
+    this.pending = keys.length;
+    for (const key of keys) this.board(key, flights.get(key) as FlightRecord<K>);
+    this.exit = Exit.of(options, this);
+  }
+
+  leave(reason: unknown): void {
+    const left = [...this.seats].filter(([flight, seat]) => flight.disembark(seat)).map(([flight]) => flight);
+    this.seats.clear();
+    this.exit?.close(this);
+    this.reject(reason);
+    this.host.leftMany(left, this.started, reason);
+  }
+
+  place(): ErrorPlace {
+    return this.host.place(this.keys[0] as K);
   }
 
   private board(key: K, flight: FlightRecord<K>): void {
@@ -143,7 +164,7 @@ export class BatchCaller<K, V> {
   }
 
   private answer(): void {
-    this.exit.close();
+    this.exit?.close(this);
     const values = new Map<K, V>();
     for (const [key, settled] of this.outcomes) {
       if (settled === undefined || isAbsence(settled.ok, settled.outcome)) continue;
@@ -154,13 +175,5 @@ export class BatchCaller<K, V> {
       values.set(key, settled.outcome as V);
     }
     this.resolve(values);
-  }
-
-  private leave(reason: unknown): void {
-    const left = [...this.seats].filter(([flight, seat]) => flight.disembark(seat)).map(([flight]) => flight);
-    this.seats.clear();
-    this.exit.close();
-    this.reject(reason);
-    this.onLeave(left, reason);
   }
 }

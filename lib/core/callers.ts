@@ -1,5 +1,5 @@
 import { AbandonedError, type ErrorPlace } from './errors.js';
-import { Exit } from './exit.js';
+import { Exit, type Leaver } from './exit.js';
 import type { FlightRecord, Passenger } from './flight.js';
 import type { Isolation } from './isolate.js';
 import type { CallOptions } from './options.js';
@@ -16,12 +16,12 @@ export interface BoardingMode {
 }
 
 /** A caller's place on a flight: what it waits for, and how its answer reads. */
-export class Seat<T> {
+export class Seat<T, K = unknown> {
   constructor(
     readonly promise: Promise<T>,
-    private readonly flight: FlightOf,
+    private readonly flight: FlightRecord<K>,
     readonly role: Role,
-    private readonly caller: Caller | undefined,
+    private readonly caller: Caller<K> | undefined,
   ) {}
 
   /** Leaves the flight, rejecting with an `AbandonedError`, unless there is nothing to leave any more. */
@@ -29,14 +29,16 @@ export class Seat<T> {
     this.caller?.abandon();
   }
 
-  /** What a follower waits for where the value has to pass a check first: once for all who get the very same one. */
-  checked(check: (value: T) => T): Promise<T> {
-    if (this.flight.limits.handOut === undefined) {
-      return this.flight.checkedOutcome(check as (value: unknown) => unknown) as Promise<T>;
+  /**
+   * What the caller waits for where a follower's value has to pass a check first: once for all of them where they get
+   * the very same one. The leader gets it as it is.
+   */
+  checked(check: (value: T, key: K) => T): Promise<T> {
+    if (this.role === 'leader') return this.promise;
+    if (this.caller === undefined && this.flight.limits.handOut === undefined) {
+      return this.flight.checkedOutcome(check as (value: unknown, key: K) => unknown) as Promise<T>;
     }
-    const checked = this.promise.then(check);
-    checked.catch(() => undefined);
-    return checked;
+    return this.promise.then((value) => check(value, this.flight.key));
   }
 
   success(value: T): Success<T> {
@@ -53,57 +55,61 @@ export class Seat<T> {
   }
 }
 
-/** A flight, whatever its keys are. */
-type FlightOf = Pick<FlightRecord<unknown>, 'board' | 'disembark' | 'shared' | 'limits' | 'checkedOutcome'>;
-
 /** What a caller asks of its group. */
-export interface CallerHost {
-  /** Where the caller is, for its errors. */
-  readonly place: () => ErrorPlace;
+export interface CallerHost<K> {
+  place(key: K): ErrorPlace;
   /** The caller has left the flight before it settled. */
-  onLeave(reason: unknown): void;
+  left(flight: FlightRecord<K>, role: Role, reason: unknown): void;
 }
 
 /** A caller who waits on a promise of its own: because it can leave, or because its result is its own. */
-export class Caller implements Passenger {
+export class Caller<K> implements Passenger, Leaver {
   readonly promise: Promise<unknown>;
   // Written once, by the constructor.
   private resolve!: (value: unknown) => void;
   private reject!: (error: unknown) => void;
-  private readonly exit: Exit;
+  private readonly exit: Exit | undefined;
+  /** Whether it has been answered, or has left. Written once. */
+  private over = false;
 
   constructor(
-    private readonly flight: FlightOf,
+    private readonly host: CallerHost<K>,
+    private readonly flight: FlightRecord<K>,
+    private readonly role: Role,
     options: CallOptions,
-    private readonly host: CallerHost,
   ) {
     this.promise = new Promise((resolve, reject) => {
       this.resolve = resolve;
       this.reject = reject;
     });
     flight.board(this);
-    this.exit = new Exit(options, host.place, (reason) => {
-      this.leave(reason);
-    });
+    this.exit = Exit.of(options, this);
   }
 
   /** Leaves without a reason of its own. */
   abandon(): void {
-    this.leave(new AbandonedError(this.host.place()));
+    // Asked first: most who are abandoned have been answered, and an error is not cheap to make.
+    if (!this.over) this.leave(new AbandonedError(this.place()));
   }
 
   /** The flight has settled. */
   settle(ok: boolean, outcome: unknown): void {
-    this.exit.close();
+    this.over = true;
+    this.exit?.close(this);
     if (ok) this.resolve(outcome);
     else this.reject(outcome);
   }
 
   /** Leaves the flight, unless it has settled or the caller has left before. */
-  private leave(reason: unknown): void {
-    if (!this.flight.disembark(this)) return;
-    this.exit.close();
+  leave(reason: unknown): void {
+    if (this.over || !this.flight.disembark(this)) return;
+    this.over = true;
+    this.exit?.close(this);
     this.reject(reason);
-    this.host.onLeave(reason);
+    this.host.left(this.flight, this.role, reason);
+  }
+
+  place(): ErrorPlace {
+    return this.host.place(this.flight.key);
   }
 }

@@ -1,48 +1,56 @@
 import { WaitTimeoutError, type ErrorPlace } from './errors.js';
 import type { CallOptions } from './options.js';
 
+/** Who leaves by an exit. */
+export interface Leaver {
+  /** Where it is, for its errors. */
+  place(): ErrorPlace;
+  leave(reason: unknown): void;
+}
+
 /** What makes a caller leave: its signal or its time limit. Neither listener nor timer outlives the caller. */
 export class Exit {
-  private readonly signal: AbortSignal | undefined;
+  private readonly departures: Departures | undefined;
   private readonly timer: NodeJS.Timeout | undefined;
 
-  constructor(
-    { signal, waitTimeoutMs }: CallOptions,
-    place: () => ErrorPlace,
-    readonly leave: (reason: unknown) => void,
-  ) {
-    this.signal = signal;
-    if (signal !== undefined) departuresOf(signal).add(this);
-    if (waitTimeoutMs !== undefined && waitTimeoutMs !== Infinity) {
-      this.timer = setTimeout(() => {
-        leave(new WaitTimeoutError(place(), waitTimeoutMs));
-      }, waitTimeoutMs);
-    }
+  /** The exit of a caller; none where it asks for none. */
+  static of(options: CallOptions, leaver: Leaver): Exit | undefined {
+    return options.signal === undefined && options.waitTimeoutMs === undefined ? undefined : new Exit(options, leaver);
   }
 
-  close(): void {
-    clearTimeout(this.timer);
-    if (this.signal !== undefined) departuresOf(this.signal).delete(this);
+  private constructor({ signal, waitTimeoutMs = Infinity }: CallOptions, leaver: Leaver) {
+    this.departures = signal === undefined ? undefined : departuresOf(signal);
+    this.departures?.add(leaver);
+    this.timer = waitTimeoutMs === Infinity ? undefined : setTimeout(leaveLate, waitTimeoutMs, leaver, waitTimeoutMs);
+  }
+
+  close(leaver: Leaver): void {
+    if (this.timer !== undefined) clearTimeout(this.timer);
+    this.departures?.delete(leaver);
   }
 }
 
-/** The exits that one signal opens: one listener for all of them, while there are any. */
+function leaveLate(leaver: Leaver, waitTimeoutMs: number): void {
+  leaver.leave(new WaitTimeoutError(leaver.place(), waitTimeoutMs));
+}
+
+/** The callers whom one signal makes leave: one listener for all of them, while there are any. */
 class Departures {
-  private readonly exits = new Set<Exit>();
+  private readonly leavers = new Set<Leaver>();
 
   constructor(private readonly signal: AbortSignal) {}
 
-  add(exit: Exit): void {
-    if (this.exits.size === 0) this.signal.addEventListener('abort', this);
-    this.exits.add(exit);
+  add(leaver: Leaver): void {
+    if (this.leavers.size === 0) this.signal.addEventListener('abort', this);
+    this.leavers.add(leaver);
   }
 
-  delete(exit: Exit): void {
-    if (this.exits.delete(exit) && this.exits.size === 0) this.signal.removeEventListener('abort', this);
+  delete(leaver: Leaver): void {
+    if (this.leavers.delete(leaver) && this.leavers.size === 0) this.signal.removeEventListener('abort', this);
   }
 
   handleEvent(): void {
-    for (const exit of [...this.exits]) exit.leave(this.signal.reason);
+    for (const leaver of [...this.leavers]) leaver.leave(this.signal.reason);
   }
 }
 

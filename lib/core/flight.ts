@@ -1,6 +1,9 @@
+import type { Execution } from './adopt.js';
 import type { Waiting } from './deadlock.js';
 import type { SingleFlightError } from './errors.js';
 import type { FlightLimits } from './options.js';
+import type { Success } from './result.js';
+import { Stop } from './stop.js';
 
 /** What a function is handed: the flight that it is. */
 export interface Flight<K = string> {
@@ -26,12 +29,14 @@ export interface Passenger {
 
 /** What a flight tells its group. */
 export interface FlightHost<K> {
+  /** The function has ended. */
+  ended(flight: FlightRecord<K>, ok: boolean, outcome: unknown): void;
   /** Nobody is aboard, and the function can be stopped. */
   doom(flight: FlightRecord<K>): void;
 }
 
 /** One execution of a function for a key, from its start until it settles, and who is aboard. */
-export class FlightRecord<K> implements Flight<K> {
+export class FlightRecord<K> implements Flight<K>, Execution {
   /**
    * What callers who cannot leave are handed: the function's own promise where that will do. Written once, by the group
    * when the function has returned, or by {@link outcome} when somebody asks before.
@@ -49,13 +54,15 @@ export class FlightRecord<K> implements Flight<K> {
   settled = false;
   /** Whether its function has ended, which a timed-out flight's may do long after it settled. Written by the group. */
   ended = false;
-  /** Until when it can be joined, on the clock of {@link startedAt}. Written by the group, again when it lingers. */
-  joinableUntil: number;
-  /** What few flights need: made when the first of it is. */
-  private extras: FlightExtras | undefined = undefined;
-
+  /**
+   * Until when it can be joined, on the clock of {@link startedAt}; undefined: for as long as it is there. Written by
+   * the group, again when it lingers.
+   */
+  joinableUntil: number | undefined;
   /** Whom its function waits for, where deadlocks are looked for. Written by the group, before the function is called. */
   waiting: Waiting | undefined = undefined;
+  /** What few flights need: made when the first of it is. */
+  private extras: FlightExtras | undefined = undefined;
 
   constructor(
     private readonly host: FlightHost<K>,
@@ -63,7 +70,7 @@ export class FlightRecord<K> implements Flight<K> {
     readonly limits: FlightLimits,
     readonly startedAt: number,
   ) {
-    this.joinableUntil = startedAt + limits.joinWindowMs;
+    this.joinableUntil = limits.joinWindowMs === Infinity ? undefined : startedAt + limits.joinWindowMs;
   }
 
   get aboard(): number {
@@ -76,24 +83,20 @@ export class FlightRecord<K> implements Flight<K> {
   }
 
   get signal(): AbortSignal {
-    const extras = this.extra();
-    if (extras.controller === undefined) {
-      extras.controller = new AbortController();
-      if (extras.abortReason !== undefined) extras.controller.abort(extras.abortReason);
-      else this.doomIfEmpty();
-    }
-    return extras.controller.signal;
+    const stop = this.stop();
+    const { signal } = stop;
+    this.doomIfEmpty();
+    return signal;
   }
 
   /** Aborts the signal, now or when it is first read. */
   abort(reason: SingleFlightError): void {
-    const extras = this.extra();
-    if (extras.batch !== undefined) {
-      extras.batch.abortIfOver(reason);
-      return;
-    }
-    extras.abortReason ??= reason;
-    extras.controller?.abort(extras.abortReason);
+    if (this.batch === undefined) this.stop().abort(reason);
+    else this.batch.abortIfOver(reason);
+  }
+
+  end(ok: boolean, outcome: unknown): void {
+    this.host.ended(this, ok, outcome);
   }
 
   /** What a caller who cannot leave waits for. */
@@ -112,13 +115,17 @@ export class FlightRecord<K> implements Flight<K> {
   }
 
   /** The outcome as followers get it: once it has passed `check`, which runs once for all of them. */
-  checkedOutcome(check: (value: unknown) => unknown): Promise<unknown> {
+  checkedOutcome(check: (value: unknown, key: K) => unknown): Promise<unknown> {
     const extras = this.extra();
-    if (extras.checked === undefined) {
-      extras.checked = this.outcome().then(check);
-      extras.checked.catch(ignore);
-    }
-    return extras.checked;
+    return (extras.checked ??= handled(this.outcome().then((value) => check(value, this.key))));
+  }
+
+  /** The success as followers get it: one object for all of them, so that a thousand do not make a thousand. */
+  success(): Promise<Success<unknown>> {
+    const extras = this.extra();
+    return (extras.success ??= handled(
+      this.outcome().then((value) => Object.freeze({ ok: true, value, shared: true, role: 'follower' })),
+    ));
   }
 
   /** A caller who can leave comes aboard. */
@@ -126,7 +133,7 @@ export class FlightRecord<K> implements Flight<K> {
     (this.extra().callers ??= new Set()).add(caller);
   }
 
-  /** A caller who can leave does; false when the flight has settled and there is nothing to leave. */
+  /** A caller who can leave does; false when there is nothing to leave: the flight has settled. */
   disembark(caller: Passenger): boolean {
     if (this.extras?.callers?.delete(caller) !== true) return false;
     this.left++;
@@ -144,8 +151,13 @@ export class FlightRecord<K> implements Flight<K> {
   /** Dooms the flight if nobody is aboard and its function can be stopped. */
   doomIfEmpty(): void {
     if (this.aboard > 0 || this.settled) return;
-    if (this.extras?.batch !== undefined) this.extras.batch.doomIfEmpty();
-    else if (this.extras?.controller !== undefined) this.host.doom(this);
+    if (this.batch !== undefined) this.batch.doomIfEmpty();
+    else if (this.extras?.stop?.possible === true) this.host.doom(this);
+  }
+
+  /** The function that loads this key among others. */
+  get batch(): BatchOf | undefined {
+    return this.extras?.batch;
   }
 
   /** It is one of those that one function loads. */
@@ -169,7 +181,7 @@ export class FlightRecord<K> implements Flight<K> {
     this.settled = true;
     const { extras } = this;
     if (extras !== undefined) {
-      clearTimeout(extras.timer);
+      if (extras.timer !== undefined) clearTimeout(extras.timer);
       if (ok) extras.resolve?.(outcome);
       else extras.reject?.(outcome);
       extras.share = share;
@@ -205,6 +217,10 @@ export class FlightRecord<K> implements Flight<K> {
     return this.promise;
   }
 
+  private stop(): Stop {
+    return (this.extra().stop ??= new Stop());
+  }
+
   private extra(): FlightExtras {
     return (this.extras ??= new FlightExtras());
   }
@@ -212,15 +228,17 @@ export class FlightRecord<K> implements Flight<K> {
 
 /** A function that loads many keys, as one of their flights sees it. */
 export interface BatchOf {
+  /** Whether one of its keys leads to it. */
+  readonly keyed: boolean;
+  /** Whether the counters know that it failed. Written by the group. */
+  failed: boolean;
   doomIfEmpty(): void;
   abortIfOver(reason: SingleFlightError): void;
 }
 
 class FlightExtras {
-  /** Made when the function first reads its signal. */
-  controller: AbortController | undefined = undefined;
-  /** Why the signal aborts; written once, when it does or would. */
-  abortReason: SingleFlightError | undefined = undefined;
+  /** Made when the function first reads its signal, or when that would abort. */
+  stop: Stop | undefined = undefined;
   /** Settle `promise` where it is not the function's own. */
   resolve: ((value: unknown) => void) | undefined = undefined;
   reject: ((error: unknown) => void) | undefined = undefined;
@@ -230,6 +248,8 @@ class FlightExtras {
   batch: BatchOf | undefined = undefined;
   /** The outcome behind a check, shared by the followers who asked for it. */
   checked: Promise<unknown> | undefined = undefined;
+  /** The outcome as `do` tells it, shared by its followers. */
+  success: Promise<Success<unknown>> | undefined = undefined;
   /** Those aboard who can leave; each one removes itself when it does. */
   callers: Set<Passenger> | undefined = undefined;
   /** Runs while a flight with a time limit has not settled, and while a settled one lingers. */
@@ -253,3 +273,15 @@ function handled<T>(promise: Promise<T>): Promise<T> {
 function ignore(): void {
   // Whoever is aboard is told by the promise itself.
 }
+
+/**
+ * V8 drops the shape of a class of which it finds no instance left, and with it all code that was compiled for it: the
+ * first calls after a full collection would take four times as long. So one of each stays.
+ */
+export const keptFlight = new FlightRecord(
+  { ended: ignore, doom: ignore },
+  undefined,
+  { joinWindowMs: Infinity, flightTimeoutMs: Infinity, lingerMs: 0, handOut: undefined },
+  0,
+);
+keptFlight.board({ settle: ignore });

@@ -1,7 +1,8 @@
-import type { BoardingMode, Seat } from './callers.js';
 import type { BatchFunction } from './batch.js';
+import { Boarding } from './boarding.js';
+import type { BoardingMode, Seat } from './callers.js';
 import { InvalidKeyError, InvalidOptionError, type ErrorPlace } from './errors.js';
-import type { FlightFunction } from './flight.js';
+import type { FlightFunction, FlightRecord } from './flight.js';
 import { Flights } from './flights.js';
 import {
   checkCallOptions,
@@ -38,12 +39,15 @@ export class Group<K = string> {
   /** How errors, events and metrics call the group. */
   readonly name: string;
   readonly #flights: Flights<K>;
+  readonly #boarding: Boarding<K>;
 
   /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
   constructor(options: GroupOptions = {}) {
     checkGroupOptions(options);
     this.name = options.name ?? 'default';
-    this.#flights = new Flights(this.name, options);
+    const detectDeadlocks = options.detectDeadlocks ?? process.env.NODE_ENV !== 'production';
+    this.#flights = new Flights(this.name, options, isPlain(options) && !detectDeadlocks);
+    this.#boarding = new Boarding(this.#flights, options, detectDeadlocks);
   }
 
   /** How many keys lead to a flight or to a lingering result. */
@@ -76,14 +80,8 @@ export class Group<K = string> {
    * ```
    */
   run<T>(key: K, fn: FlightFunction<T, K>, options?: CallOptions & FlightOptions): Promise<T> {
-    if (options !== undefined || !this.#flights.plain || typeof fn !== 'function') {
-      return this.#attempt(() => this.board(key, fn, options).promise);
-    }
-    // The plain path: one look-up, and the function's own promise.
-    const flight = this.#flights.roster.find(key);
-    if (flight === undefined) return this.#lead(key, fn);
-    this.#flights.join(flight);
-    return flight.outcome() as Promise<T>;
+    if (!this.#isPlain(key, fn, options)) return this.#attempt(() => this.board(key, fn, options).promise);
+    return (this.#join(key)?.outcome() as Promise<T> | undefined) ?? this.lead(key, fn);
   }
 
   /**
@@ -102,10 +100,16 @@ export class Group<K = string> {
    * ```
    */
   do<T>(key: K, fn: FlightFunction<T, K>, options?: CallOptions & FlightOptions): Promise<Success<T>> {
-    return this.#attempt(() => {
-      const seat = this.board(key, fn, options);
-      return seat.promise.then((value) => seat.success(value));
-    });
+    if (!this.#isPlain(key, fn, options)) {
+      return this.#attempt(() => {
+        const seat = this.board(key, fn, options);
+        return seat.promise.then((value) => seat.success(value));
+      });
+    }
+    const joined = this.#join(key);
+    if (joined !== undefined) return joined.success() as Promise<Success<T>>;
+    const flight = this.#flights.start(key, fn);
+    return flight.outcome().then((value) => ({ ok: true, value: value as T, shared: flight.shared, role: 'leader' }));
   }
 
   /**
@@ -140,9 +144,9 @@ export class Group<K = string> {
       try {
         this.#checkCall(load, options, 'load');
         for (const key of wanted) this.#checkKey(key);
-        return wanted.length === 0 ? Promise.resolve(new Map<K, V>()) : this.#flights.boardMany(wanted, load, options);
+        return wanted.length === 0 ? Promise.resolve(new Map<K, V>()) : this.#boarding.boardMany(wanted, load, options);
       } catch (error) {
-        for (const key of wanted) this.#flights.refused(key, error);
+        for (const key of wanted) this.#flights.announcer.refused(key, error);
         throw error;
       }
     });
@@ -178,7 +182,7 @@ export class Group<K = string> {
    */
   close(options: CloseOptions = {}): Promise<void> {
     return this.#attempt(() => {
-      checkCloseOptions(options, { group: this.name });
+      checkCloseOptions(options, () => ({ group: this.name }));
       return this.#flights.close(options.graceMs ?? DEFAULT_GRACE_MS);
     });
   }
@@ -193,23 +197,24 @@ export class Group<K = string> {
     return this.#flights.roster.stats();
   }
 
+  /** @internal Whether a call without options needs nothing but the map, so that {@link joinChecked} and {@link lead} do. */
+  get plain(): boolean {
+    return this.#flights.plain;
+  }
+
   /**
-   * As {@link run}, for functions some of whose results cannot be shared: followers get the value once it has passed
-   * `check`, which runs once for all of them; the leader gets it as it is.
+   * Joins the flight of a key, if there is one, in a plain group: a follower's promise of the value, once it has passed
+   * `check`, which runs once for all of them.
    *
    * @internal
    */
-  runChecked<T>(key: K, fn: FlightFunction<T, K>, check: (value: T) => T): Promise<T> {
-    if (!this.#flights.plain) {
-      return this.#attempt(() => {
-        const seat = this.board(key, fn);
-        return seat.role === 'leader' ? seat.promise : seat.checked(check);
-      });
-    }
-    const flight = this.#flights.roster.find(key);
-    if (flight === undefined) return this.#lead(key, fn);
-    this.#flights.join(flight);
-    return flight.checkedOutcome(check as (value: unknown) => unknown) as Promise<T>;
+  joinChecked<T>(key: K, check: (value: T, key: K) => T): Promise<T> | undefined {
+    return this.#join(key)?.checkedOutcome(check as (value: unknown, key: K) => unknown) as Promise<T> | undefined;
+  }
+
+  /** @internal Starts a flight for a key that leads to none, in a plain group. */
+  lead<T>(key: K, fn: FlightFunction<T, K>): Promise<T> {
+    return this.#flights.start(key, fn).outcome() as Promise<T>;
   }
 
   /**
@@ -218,13 +223,13 @@ export class Group<K = string> {
    * @throws InvalidKeyError, InvalidOptionError, or the reason of a signal that has aborted: refused before boarding
    * @internal
    */
-  board<T>(key: K, fn: FlightFunction<T, K>, options?: CallOptions & FlightOptions, mode?: BoardingMode): Seat<T> {
+  board<T>(key: K, fn: FlightFunction<T, K>, options?: CallOptions & FlightOptions, mode?: BoardingMode): Seat<T, K> {
     try {
       this.#checkCall(fn, options, 'fn', key);
       this.#checkKey(key);
-      return this.#flights.board(key, fn, options, mode);
+      return this.#boarding.board(key, fn, options, mode);
     } catch (error) {
-      this.#flights.refused(key, error);
+      this.#flights.announcer.refused(key, error);
       throw error;
     }
   }
@@ -240,7 +245,7 @@ export class Group<K = string> {
 
   /** @internal A call was let through alone by whoever stands in front of this group. */
   countBypass(): void {
-    this.#flights.countBypass();
+    this.#flights.counters.bypassed++;
   }
 
   /** @internal */
@@ -248,16 +253,22 @@ export class Group<K = string> {
     return this.#flights.place(key);
   }
 
-  #lead<T>(key: K, fn: FlightFunction<T, K>): Promise<T> {
-    if (Array.isArray(key)) return this.#attempt(() => this.board(key, fn).promise);
-    return this.#flights.start(key, fn).outcome() as Promise<T>;
+  #join(key: K): FlightRecord<K> | undefined {
+    const flight = this.#flights.roster.find(key);
+    if (flight !== undefined) this.#flights.join(flight);
+    return flight;
+  }
+
+  /** Whether a call needs nothing but the map: one look-up, and the function's own promise. */
+  #isPlain(key: K, fn: unknown, options: object | undefined): boolean {
+    return options === undefined && this.#flights.plain && typeof fn === 'function' && !Array.isArray(key);
   }
 
   #checkCall(fn: unknown, options: (CallOptions & FlightOptions) | undefined, name: string, ...key: [K?]): void {
-    const place = (): ErrorPlace => (key.length === 0 ? { group: this.name } : this.#flights.place(key[0] as K));
+    const place = (): ErrorPlace => (key.length === 0 ? { group: this.name } : this.place(key[0] as K));
     if (typeof fn !== 'function') throw InvalidOptionError.value(name, fn, 'a function', place());
     if (options === undefined) return;
-    checkCallOptions(options, place());
+    checkCallOptions(options, place);
     if (options.signal?.aborted === true) throw options.signal.reason;
   }
 
@@ -277,4 +288,9 @@ export class Group<K = string> {
       return Promise.reject(error);
     }
   }
+}
+
+/** Whether a group sets no bound, makes no copies and has no context of its own. */
+function isPlain({ maxFlights = Infinity, maxFollowers = Infinity, isolate = 'none', context }: GroupOptions): boolean {
+  return maxFlights === Infinity && maxFollowers === Infinity && isolate === 'none' && context !== 'group';
 }

@@ -82,6 +82,11 @@ const NO_LIMITS: FlightLimits = {
 // Node's timers hold 32 bits; a longer delay would fire at once.
 const MAX_TIMER_MS = 2 ** 31 - 1;
 
+/** Where an option was given: asked only when there is an error to make. */
+export type Where = () => ErrorPlace;
+
+const nowhere: Where = () => ({});
+
 export const FLIGHT_OPTIONS = ['joinWindowMs', 'flightTimeoutMs', 'lingerMs'] as const;
 const CALL_OPTIONS = ['signal', 'waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
 export const GROUP_OPTIONS = [
@@ -98,21 +103,21 @@ export const GROUP_OPTIONS = [
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkGroupOptions(options: GroupOptions): void {
-  const place = placeOf(options);
+  const place = (): ErrorPlace => placeOf(options);
   checkNames(options, GROUP_OPTIONS, place);
   const { name, describeKey, observer } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw InvalidOptionError.value('name', name, 'a string that is not empty');
   }
   if (describeKey !== undefined && typeof describeKey !== 'function') {
-    throw InvalidOptionError.value('describeKey', describeKey, 'a function from a key to a string', place);
+    throw InvalidOptionError.value('describeKey', describeKey, 'a function from a key to a string', place());
   }
   if (observer !== undefined && (typeof observer !== 'object' || (observer as unknown) === null)) {
     throw InvalidOptionError.value(
       'observer',
       observer,
       'an object with a method for each event it wants to hear',
-      place,
+      place(),
     );
   }
   checkBounds(options, place);
@@ -128,97 +133,101 @@ function placeOf(options: unknown): ErrorPlace {
 }
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
-export function checkCallOptions(options: CallOptions & FlightOptions, place: ErrorPlace): void {
+export function checkCallOptions(options: CallOptions & FlightOptions, place: () => ErrorPlace): void {
   checkNames(options, CALL_OPTIONS, place);
   const { signal, waitTimeoutMs } = options;
   if (signal !== undefined && !isAbortSignal(signal)) {
-    throw InvalidOptionError.value('signal', signal, 'an AbortSignal', place);
+    throw InvalidOptionError.value('signal', signal, 'an AbortSignal', place());
   }
   checkTimeout('waitTimeoutMs', waitTimeoutMs, place);
   checkFlightValues(options, place);
 }
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
-export function checkCloseOptions(options: CloseOptions, place: ErrorPlace): void {
+export function checkCloseOptions(options: CloseOptions, place: Where): void {
   checkNames(options, ['graceMs'], place);
   checkDuration('graceMs', options.graceMs, place);
 }
 
 /** The limits of a flight: what its first caller said, else what the group says, else none. */
 export function limitsOf(
-  options: FlightOptions & { readonly isolate?: Isolation | undefined },
+  { joinWindowMs, flightTimeoutMs, lingerMs }: FlightOptions,
+  isolate: Isolation | undefined,
   defaults: FlightLimits = NO_LIMITS,
 ): FlightLimits {
+  if (joinWindowMs === undefined && flightTimeoutMs === undefined && lingerMs === undefined && isolate === undefined) {
+    return defaults;
+  }
   return {
-    joinWindowMs: options.joinWindowMs ?? defaults.joinWindowMs,
-    flightTimeoutMs: options.flightTimeoutMs ?? defaults.flightTimeoutMs,
-    lingerMs: options.lingerMs ?? defaults.lingerMs,
-    handOut: options.isolate === undefined ? defaults.handOut : handOutOf(options.isolate),
+    joinWindowMs: joinWindowMs ?? defaults.joinWindowMs,
+    flightTimeoutMs: flightTimeoutMs ?? defaults.flightTimeoutMs,
+    lingerMs: lingerMs ?? defaults.lingerMs,
+    handOut: isolate === undefined ? defaults.handOut : handOutOf(isolate),
   };
 }
 
 /** @throws InvalidOptionError when `options` is no object, or has a name that is not among the known ones */
-export function checkNames(options: object, known: readonly string[], place?: ErrorPlace): void {
+export function checkNames(options: object, known: readonly string[], place: Where = nowhere): void {
   if (typeof options !== 'object' || (options as unknown) === null) {
-    throw InvalidOptionError.value('options', options, 'an object', place);
+    throw InvalidOptionError.value('options', options, 'an object', place());
   }
   for (const name in options) {
-    if (!known.includes(name)) throw InvalidOptionError.unknown(name, known, place);
+    if (!known.includes(name)) throw InvalidOptionError.unknown(name, known, place());
   }
 }
 
 /** @throws InvalidOptionError when there is no such isolation */
-export function checkIsolation(isolate: unknown, place?: ErrorPlace): void {
+export function checkIsolation(isolate: unknown, place: Where = nowhere): void {
   if (isolate === undefined || typeof isolate === 'function') return;
   if (isolate === 'none' || isolate === 'freeze' || isolate === 'clone') return;
   throw InvalidOptionError.value(
     'isolate',
     isolate,
     "'none', 'freeze', 'clone', or a function that copies a result",
-    place,
+    place(),
   );
 }
 
-function checkBounds(options: GroupOptions, place: ErrorPlace): void {
+function checkBounds(options: GroupOptions, place: Where): void {
   const { maxFlights, maxFollowers, context, detectDeadlocks } = options;
   checkCount('maxFlights', maxFlights, 1, place);
   checkCount('maxFollowers', maxFollowers, 0, place);
   if (context !== undefined && !['caller', 'group'].includes(context)) {
-    throw InvalidOptionError.value('context', context, "'caller' or 'group'", place);
+    throw InvalidOptionError.value('context', context, "'caller' or 'group'", place());
   }
   if (detectDeadlocks !== undefined && typeof detectDeadlocks !== 'boolean') {
-    throw InvalidOptionError.value('detectDeadlocks', detectDeadlocks, 'true or false', place);
+    throw InvalidOptionError.value('detectDeadlocks', detectDeadlocks, 'true or false', place());
   }
 }
 
-function checkCount(option: string, value: unknown, least: number, place: ErrorPlace): void {
+function checkCount(option: string, value: unknown, least: number, place: Where): void {
   if (value === undefined || value === Infinity || (Number.isInteger(value) && (value as number) >= least)) return;
-  throw InvalidOptionError.value(option, value, `a whole number from ${least}, or Infinity for none`, place);
+  throw InvalidOptionError.value(option, value, `a whole number from ${least}, or Infinity for none`, place());
 }
 
-function checkFlightValues({ joinWindowMs, flightTimeoutMs, lingerMs }: FlightOptions, place: ErrorPlace): void {
+function checkFlightValues({ joinWindowMs, flightTimeoutMs, lingerMs }: FlightOptions, place: Where): void {
   if (joinWindowMs !== undefined && !(typeof joinWindowMs === 'number' && joinWindowMs > 0)) {
     throw InvalidOptionError.value(
       'joinWindowMs',
       joinWindowMs,
       'a number of milliseconds above 0, or Infinity',
-      place,
+      place(),
     );
   }
   checkTimeout('flightTimeoutMs', flightTimeoutMs, place);
   checkDuration('lingerMs', lingerMs, place);
 }
 
-function checkDuration(option: string, value: unknown, place: ErrorPlace): void {
+function checkDuration(option: string, value: unknown, place: Where): void {
   if (value === undefined || (typeof value === 'number' && value >= 0 && value <= MAX_TIMER_MS)) return;
-  throw InvalidOptionError.value(option, value, `a number of milliseconds from 0 to ${MAX_TIMER_MS}`, place);
+  throw InvalidOptionError.value(option, value, `a number of milliseconds from 0 to ${MAX_TIMER_MS}`, place());
 }
 
-function checkTimeout(option: string, value: unknown, place: ErrorPlace): void {
+function checkTimeout(option: string, value: unknown, place: Where): void {
   if (value === undefined || value === Infinity) return;
   if (typeof value === 'number' && value > 0 && value <= MAX_TIMER_MS) return;
   const allowed = `a number of milliseconds above 0 and at most ${MAX_TIMER_MS}, or Infinity for none`;
-  throw InvalidOptionError.value(option, value, allowed, place);
+  throw InvalidOptionError.value(option, value, allowed, place());
 }
 
 function isAbortSignal(value: unknown): value is AbortSignal {

@@ -21,16 +21,21 @@ export class Roster<K> {
   /** The flight, or lingering result, that a caller of `key` may join now. */
   find(key: K): FlightRecord<K> | undefined {
     const flight = this.keyed.get(key);
-    if (flight === undefined || flight.joinableUntil === Infinity || turnTime() < flight.joinableUntil) return flight;
+    if (flight === undefined || !this.isOverdue(flight)) return flight;
     this.pass(flight);
     // Nothing, unless an observer has called meanwhile.
     return this.keyed.get(key);
   }
 
+  /** Whether its time to be joined is over. */
+  isOverdue({ joinableUntil }: FlightRecord<K>): boolean {
+    return joinableUntil !== undefined && turnTime() >= joinableUntil;
+  }
+
   register(flight: FlightRecord<K>): void {
     this.keyed.set(flight.key, flight);
     flight.keyed = true;
-    if (flight.joinableUntil !== Infinity) this.expiring = true;
+    if (flight.joinableUntil !== undefined) this.expiring = true;
   }
 
   /** For a while its key leads late callers to its result. */
@@ -104,7 +109,14 @@ export class Roster<K> {
 
   stats(): GroupStats {
     this.passOverdue();
-    return this.counters.read(this.adrift.size);
+    return this.counters.read(this.countAdrift());
+  }
+
+  /** Functions, not flights: one that loads many keys is adrift when none of them leads to it. */
+  private countAdrift(): number {
+    const functions = new Set<object>();
+    for (const flight of this.adrift) if (flight.batch?.keyed !== true) functions.add(flight.batch ?? flight);
+    return functions.size;
   }
 
   private forgetFlight(flight: FlightRecord<K>): void {
@@ -114,7 +126,7 @@ export class Roster<K> {
     this.announcer.forgotten(flight.key);
   }
 
-  /** Its time to be joined is over. */
+  /** It is overdue. */
   private pass(flight: FlightRecord<K>): void {
     if (flight.settled) this.free(flight);
     else this.setAdrift(flight, 'join-window');

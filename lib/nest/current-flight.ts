@@ -42,11 +42,11 @@ export function currentFlight(): Flight {
 }
 
 /** Calls a function of which `flight` is the current one. */
-export function enterFlight<R>(flight: Flight, fn: () => R): R {
+export function enterFlight<R>(flight: Flight, fn: (...args: never[]) => R, self: unknown, args: unknown[]): R {
   const outer = current;
   current = flight;
   try {
-    return fn();
+    return Reflect.apply(fn, self, args) as R;
   } finally {
     current = outer;
   }

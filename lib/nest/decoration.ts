@@ -5,7 +5,7 @@ import { InvalidOptionError } from '../core/errors.js';
 import { Group } from '../core/group.js';
 import type { GroupOptions } from '../core/options.js';
 import type { KeyResult, SingleFlightOptions } from './decorator-types.js';
-import { MethodFlights, newNamespace, type KillSwitch } from './method-flights.js';
+import { MethodFlights, newNamespace, type KeyedFunction, type KillSwitch } from './method-flights.js';
 import { NEST_DEFAULTS } from './module-options.js';
 import { checkRoute } from './route-arguments.js';
 import { SINGLE_FLIGHT_HOST } from './tokens.js';
@@ -37,8 +37,8 @@ export class Decoration {
 
   constructor(
     readonly methodName: string | symbol,
-    private readonly method: AnyMethod,
-    private readonly keyFn: AnyKeyFunction,
+    readonly method: AnyMethod,
+    readonly keyFn: AnyKeyFunction,
     readonly options: SingleFlightOptions,
     /** Written again when the first call has shown what is not declared. */
     private kind: MethodKind,
@@ -51,20 +51,19 @@ export class Decoration {
       return Reflect.apply(this.method, self, args);
     }
     const flights = this.flightsOf(self);
-    const keyOf = (): KeyResult => Reflect.apply(this.keyFn, self, args);
-    const method = (): unknown => Reflect.apply(this.method, self, args);
-    if (this.kind === 'promise') return flights.run(keyOf, method as () => Promise<unknown>);
-    if (this.kind === 'observable') return flights.observe(keyOf, method as () => Observable<unknown>);
-    return this.callUnknown(flights, keyOf, method);
+    if (this.kind === 'promise') return flights.run(this as KeyedFunction<Promise<unknown>>, self, args);
+    if (this.kind === 'observable') return flights.observe(this as KeyedFunction<Observable<unknown>>, self, args);
+    return this.callUnknown(flights, self, args);
   }
 
   flightsOf(instance: object): MethodFlights {
-    return weakEntry(this.ofInstance, instance, () => this.findFlights(instance));
+    // No closure is made for a call whose instance is known.
+    return this.ofInstance.get(instance) ?? weakEntry(this.ofInstance, instance, () => this.findFlights(instance));
   }
 
   /** Makes the key of these arguments lead to nothing. */
   forget(instance: object, args: unknown[]): boolean {
-    return this.flightsOf(instance).forget(() => Reflect.apply(this.keyFn, instance, args));
+    return this.flightsOf(instance).forget(Reflect.apply(this.keyFn, instance, args));
   }
 
   describe(owner: object): string {
@@ -72,28 +71,28 @@ export class Decoration {
   }
 
   /** The first call of a method that does not say what it returns. */
-  private callUnknown(flights: MethodFlights, keyOf: () => KeyResult, method: () => unknown): unknown {
+  private callUnknown(flights: MethodFlights, self: object, args: unknown[]): unknown {
     let source: Observable<unknown> | undefined;
     const keys: KeyResult[] = [];
-    const promise = flights.run(
-      () => (keys[0] = keyOf()),
-      () => {
-        const returned = method();
-        if (isObservable(returned)) source = returned;
-        else this.kind = 'promise';
-        // The Observable is nobody's result: it is subscribed to below, by whoever subscribes.
-        return (source === undefined ? returned : undefined) as Promise<unknown>;
-      },
-    );
+    const keyFn: AnyKeyFunction = (...given) => (keys[0] = Reflect.apply(this.keyFn, self, given));
+    const method = (...given: unknown[]): unknown => {
+      const returned = Reflect.apply(this.method, self, given);
+      if (isObservable(returned)) source = returned;
+      else this.kind = 'promise';
+      // The Observable is nobody's result: it is subscribed to below, by whoever subscribes.
+      return source === undefined ? returned : undefined;
+    };
+    const promise = flights.run({ keyFn, method: method as () => Promise<unknown> }, self, args);
     if (source === undefined) return promise;
     this.kind = 'observable';
     // With `lingerMs` the flight that came to nothing is still there, and would be taken for the answer.
-    for (const key of keys) flights.forget(() => key);
-    return flights.observe(keyOf, () => {
-      const first = source ?? (method() as Observable<unknown>);
+    for (const key of keys) flights.forget(key);
+    const first = (...given: unknown[]): Observable<unknown> => {
+      const observable = source ?? (Reflect.apply(this.method, self, given) as Observable<unknown>);
       source = undefined;
-      return first;
-    });
+      return observable;
+    };
+    return flights.observe({ keyFn: this.keyFn, method: first }, self, args);
   }
 
   private findFlights(instance: object): MethodFlights {

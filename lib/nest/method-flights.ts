@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { Seat } from '../core/callers.js';
+import type { BoardingMode } from '../core/callers.js';
 import type { ErrorPlace } from '../core/errors.js';
 import type { Flight } from '../core/flight.js';
 import type { Group } from '../core/group.js';
@@ -34,43 +34,69 @@ export interface MethodFlightsOptions {
   readonly alone?: boolean | undefined;
 }
 
+/** A function whose calls are coalesced, and what makes the key of its arguments. */
+export interface KeyedFunction<T> {
+  readonly method: AnyFunction<T>;
+  readonly keyFn: AnyFunction<KeyResult>;
+}
+
+// eslint-disable-next-line @typescript-eslint/no-explicit-any -- whoever makes one has checked its parameters
+type AnyFunction<R> = (...args: any[]) => R;
+
 /** The flights of one function: a decorated method of one instance, or a wrapped function. */
 export class MethodFlights {
-  constructor(private readonly from: MethodFlightsOptions) {}
+  private readonly group: Group;
+  private readonly killSwitch: KillSwitch;
+  /** Whether no call is ever coalesced. */
+  private readonly alone: boolean;
+  /** Whether a call asks for nothing that its group does not do by itself. */
+  private readonly direct: boolean;
+  /** How results are handed out, where the group does not say it. */
+  private readonly mode: BoardingMode | undefined;
+
+  constructor(private readonly from: MethodFlightsOptions) {
+    // Beside `from`, because every call reads them.
+    this.group = from.group;
+    this.killSwitch = from.killSwitch;
+    this.alone = from.alone === true;
+    this.direct = from.options === undefined && from.isolate === undefined;
+    this.mode = from.isolate === undefined ? undefined : { isolate: from.isolate };
+  }
 
   /** Calls a function that returns a promise, or joins a call of it. */
-  run<T>(keyOf: () => KeyResult, call: () => PromiseLike<T>): Promise<T> {
-    const { group, options, isolate } = this.from;
-    let key: string | undefined;
+  run<T>(of: KeyedFunction<PromiseLike<T>>, self: unknown, args: unknown[]): Promise<T> {
+    const { group } = this;
     try {
-      key = this.keyOf(keyOf);
-      if (key !== undefined && options === undefined && isolate === undefined) {
-        const encoded = key;
-        return group.runChecked<T>(encoded, entering(call), (value) => shareable(value, () => group.place(encoded)));
+      const key = this.keyOf(of, self, args);
+      const check = this.check as (value: T, key: string) => T;
+      if (key !== undefined && this.direct && group.plain) {
+        // No closure is made for a call that joins.
+        return group.joinChecked(key, check) ?? group.lead(key, entering(of, self, args));
       }
-      const seat =
-        key === undefined
-          ? group.board('', entering(call), options, { alone: true })
-          : group.board(key, entering(call), options, { isolate });
-      return this.checked(seat, key);
+      const { options } = this.from;
+      const fn = entering(of, self, args);
+      if (key === undefined) return group.board(ALONE, fn, options, { alone: true }).promise;
+      return group.board(key, fn, options, this.mode).checked(check);
     } catch (error) {
       return Promise.reject(error);
     }
   }
 
   /** A cold Observable of what a function that returns one comes to. */
-  observe<T>(keyOf: () => KeyResult, call: () => Observable<T>): Observable<T> {
+  observe<T>(of: KeyedFunction<Observable<T>>, self: unknown, args: unknown[]): Observable<T> {
     const { group, options, isolate } = this.from;
     return boarding<T>(() => {
-      const key = this.keyOf(keyOf);
-      const place = (): ErrorPlace => group.place(key ?? '');
-      const fn = (flight: Flight): Promise<Landed<T>> => landed(enterFlight(flight, call), flight, place);
-      return boardToLeave(group, key ?? '', fn, options, { isolate, alone: key === undefined });
+      const key = this.keyOf(of, self, args);
+      const place = (): ErrorPlace => group.place(key ?? ALONE);
+      const call = entering(of, self, args);
+      const fn = (flight: Flight): Promise<Landed<T>> => landed(call(flight), flight, place);
+      return boardToLeave(group, key ?? ALONE, fn, options, { isolate, alone: key === undefined });
     });
   }
 
-  forget(keyOf: () => KeyResult): boolean {
-    const key = this.encode(keyOf());
+  /** @param made what the key function made of some arguments */
+  forget(made: KeyResult): boolean {
+    const key = this.encode(made);
     return key !== undefined && this.from.group.forget(key);
   }
 
@@ -81,9 +107,9 @@ export class MethodFlights {
   }
 
   /** The key of a call; undefined when it goes alone. */
-  private keyOf(keyOf: () => KeyResult): string | undefined {
-    if (this.from.alone === true || !this.from.killSwitch.enabled) return undefined;
-    return this.encode(keyOf());
+  private keyOf({ keyFn }: KeyedFunction<unknown>, self: unknown, args: unknown[]): string | undefined {
+    if (this.alone || !this.killSwitch.enabled) return undefined;
+    return this.encode(Reflect.apply<unknown, unknown[], KeyResult>(keyFn, self, args));
   }
 
   private encode(key: KeyResult): string | undefined {
@@ -93,10 +119,8 @@ export class MethodFlights {
     return namespace === undefined ? encoded : prefixKey(namespace, encoded);
   }
 
-  private checked<T>(seat: Seat<T>, key: string | undefined): Promise<T> {
-    if (seat.role === 'leader' || key === undefined) return seat.promise;
-    return seat.promise.then((value) => shareable(value, () => this.from.group.place(key)));
-  }
+  /** Gives a follower the value, unless only one caller can have it. */
+  private readonly check = (value: unknown, key: string): unknown => shareable(value, () => this.from.group.place(key));
 }
 
 /** A function's part of a group that it shares: the number comes first, so that no other part begins like it. */
@@ -107,6 +131,9 @@ export function newNamespace(name: string): string {
 /** How many functions have a part of a shared group. */
 let namespaces = 0;
 
-function entering<T>(call: () => T): (flight: Flight) => T {
-  return (flight) => enterFlight(flight, call);
+/** What stands for the key of a call that nobody can join. */
+const ALONE = '';
+
+function entering<T>(of: KeyedFunction<T>, self: unknown, args: unknown[]): (flight: Flight) => T {
+  return (flight) => enterFlight(flight, of.method, self, args);
 }

@@ -37,8 +37,8 @@ export function wrapFunction<A extends unknown[], T>(
   }
   if (options !== undefined) {
     // Not a signal: it is one caller's, and these options are for all.
-    checkNames(options, OPTIONS, place);
-    checkCallOptions(options, place);
+    checkNames(options, OPTIONS, () => place);
+    checkCallOptions(options, () => place);
   }
   const name = fn.name === '' ? 'wrapped' : fn.name;
   const flights = new MethodFlights({
@@ -48,12 +48,10 @@ export function wrapFunction<A extends unknown[], T>(
     options,
     keySource: `The key function of ${name} returned`,
   });
+  const keyed = { method: fn, keyFn };
   const call = function (this: unknown, ...args: A): Promise<T> {
-    return flights.run(
-      () => keyFn(...args),
-      () => fn.apply(this, args),
-    );
+    return flights.run(keyed, this, args);
   };
   Object.defineProperty(call, 'name', { value: fn.name, configurable: true });
-  return Object.assign(call, { forget: (...args: A) => flights.forget(() => keyFn(...args)) });
+  return Object.assign(call, { forget: (...args: A) => flights.forget(keyFn(...args)) });
 }

@@ -61,6 +61,10 @@ export function resultOf<T>(board: () => Seat<T>): Observable<Result<T>> {
 
 function emitting<R>(result: Promise<R>, onLastGone: () => void): Observable<R> {
   let subscribers = 0;
+  // One for all subscribers. Also when it completed: the seat knows that there is nothing to leave then.
+  const gone = (): void => {
+    if (--subscribers === 0) onLastGone();
+  };
   return new Observable<R>((subscriber) => {
     subscribers++;
     // A `then` per subscriber: it is called back in the subscriber's own async context. The result never rejects.
@@ -68,9 +72,6 @@ function emitting<R>(result: Promise<R>, onLastGone: () => void): Observable<R> 
       subscriber.next(value);
       subscriber.complete();
     });
-    return () => {
-      // Also when it completed: the seat knows that there is nothing to leave then.
-      if (--subscribers === 0) onLastGone();
-    };
+    return gone;
   });
 }

@@ -260,7 +260,7 @@ export class GroupModel {
     if (flight.ended) return;
     flight.ended = true;
     if (flight.settled) return;
-    const lingerMs = ok && flight.keyed ? flight.limits.lingerMs! : 0;
+    const lingerMs = ok && flight.keyed && this.now < flight.joinableUntil ? flight.limits.lingerMs! : 0;
     flight.keyed &&= lingerMs > 0;
     this.answer(flight, ok, errorOf(flight.id));
     if (lingerMs > 0) flight.joinableUntil = this.now + lingerMs;

@@ -1,11 +1,13 @@
 // The decorator, beside the same Map and promise written into the method by hand, on objects of one class and of
 // sixteen: a call site that has seen sixteen classes is what an app's own code looks like to the library.
 import { pMemoizeDecorator } from 'p-memoize';
-import { SingleFlight } from '../../../dist/esm/index.js';
+import { SingleFlight, encodeKey } from '../../../dist/esm/index.js';
 import { LIMIT, OURS } from '../contenders.mjs';
 import { sideBySide } from '../measure.mjs';
 
 const file = import.meta.url;
+/** What a join of a decorated method is compared with: the call, and the key of its arguments, which nobody can save. */
+const KEYED = 'a method without coalescing, its key made';
 
 export async function measureRow(settings) {
   const tables = [];
@@ -24,6 +26,7 @@ function lanesOf(classes) {
   return [
     { name: `${LIMIT}, inside the method`, objects: objects(classByHand) },
     { name: 'a method without coalescing', objects: objects(classBare) },
+    { name: KEYED, objects: objects(classKeyed) },
     { name: OURS, objects: objects(() => decorated(SingleFlight((id) => id))) },
     {
       name: `${OURS}, without a join window`,
@@ -43,6 +46,23 @@ const classBare = () =>
       return this.pending;
     }
   };
+
+/** The methods wrapped in a function that makes the key, as any decorator has to. */
+function classKeyed() {
+  const { prototype } = class extends classBare() {};
+  for (const name of ['load', 'held']) {
+    const method = prototype[name];
+    prototype[name] = wrapped(method, (id) => id);
+  }
+  return prototype.constructor;
+}
+
+function wrapped(method, keyFn) {
+  return function (...args) {
+    if (encodeKey(keyFn.apply(this, args)) === '') throw new Error('There is no such key.');
+    return method.apply(this, args);
+  };
+}
 
 const classByHand = () =>
   class {
