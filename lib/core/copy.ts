@@ -8,7 +8,7 @@ import { UnshareableResultError, type ErrorPlace } from './errors.js';
  * lose its prototype, and with it what decorators say of the class
  */
 export function clone(value: unknown, place: () => ErrorPlace): unknown {
-  return new Copying(place, false).copy(value, '');
+  return new Copying(place, false).copy(value);
 }
 
 /**
@@ -17,7 +17,7 @@ export function clone(value: unknown, place: () => ErrorPlace): unknown {
  * @throws UnshareableResultError for anything else at any depth, naming class and path
  */
 export function frozenCopy(value: unknown, place: () => ErrorPlace): unknown {
-  return new Copying(place, true).copy(value, '');
+  return new Copying(place, true).copy(value);
 }
 
 /** Built-in classes that `structuredClone` carries whole. A subclass of one is another class, and is not among them. */
@@ -28,69 +28,81 @@ const CARRIED = new Set<unknown>([
   ...['Error', 'EvalError', 'RangeError', 'ReferenceError', 'SyntaxError', 'TypeError', 'URIError'],
 ]);
 
+/** A step from a value to one inside it: a property, an index, or a part of a Map or Set. */
+type Step = string | number | { readonly part: string };
+
+const [MAP_KEY, MAP_VALUE, SET_ITEM] = [{ part: '<key>' }, { part: '<value>' }, { part: '<item>' }];
+
 class Copying {
   /** What was copied so far, so that what is shared stays shared, and a circle ends. */
   private readonly copies = new Map<object, object>();
+  /** Where in the value the copying is; put into words only when it fails. */
+  private readonly path: Step[] = [];
 
   constructor(
     private readonly place: () => ErrorPlace,
     private readonly freeze: boolean,
   ) {}
 
-  copy(value: unknown, path: string): unknown {
-    if (typeof value === 'function' || typeof value === 'symbol') throw this.unshareable(`a ${typeof value}`, path);
+  copy(value: unknown): unknown {
+    if (typeof value === 'function' || typeof value === 'symbol') throw this.unshareable(`a ${typeof value}`);
     if (typeof value !== 'object' || value === null) return value;
-    return this.copies.get(value) ?? this.copyObject(value, path);
+    return this.copies.get(value) ?? this.copyObject(value);
   }
 
-  private copyObject(value: object, path: string): object {
-    if (Array.isArray(value)) return this.copyList(value, path);
+  private copyPart(step: Step, value: unknown): unknown {
+    this.path.push(step);
+    const copy = this.copy(value);
+    this.path.pop();
+    return copy;
+  }
+
+  private copyObject(value: object): object {
+    if (Array.isArray(value)) return this.copyList(value);
     const prototype = Object.getPrototypeOf(value) as object | null;
-    if (isPlain(prototype)) return this.copyRecord(value, prototype, path);
+    if (isPlain(prototype)) return this.copyRecord(value, prototype);
     const name = classNameOf(value);
     if (!this.freeze) {
       if (Buffer.isBuffer(value)) return this.remember(value, Buffer.from(value));
-      if (isOwnClass(prototype, 'Map')) return this.copyMap(value as Map<unknown, unknown>, path);
-      if (isOwnClass(prototype, 'Set')) return this.copySet(value as Set<unknown>, path);
+      if (isOwnClass(prototype, 'Map')) return this.copyMap(value as Map<unknown, unknown>);
+      if (isOwnClass(prototype, 'Set')) return this.copySet(value as Set<unknown>);
       if (CARRIED.has(name) && isOwnClass(prototype, name)) return this.remember(value, structuredClone(value));
     }
-    throw this.unshareable(`an instance of ${name}`, path);
+    throw this.unshareable(`an instance of ${name}`);
   }
 
-  private copyList(list: readonly unknown[], path: string): object {
+  private copyList(list: readonly unknown[]): object {
     if (Object.getPrototypeOf(list) !== null && classNameOf(list) !== 'Array') {
-      throw this.unshareable(`an instance of ${classNameOf(list)}`, path);
+      throw this.unshareable(`an instance of ${classNameOf(list)}`);
     }
     const copy = this.remember(list, new Array<unknown>(list.length));
     list.forEach((item, index) => {
-      copy[index] = this.copy(item, `${path}[${index}]`);
+      copy[index] = this.copyPart(index, item);
     });
     return this.finish(copy);
   }
 
-  private copyRecord(record: object, prototype: object | null, path: string): object {
-    const copy = this.remember(record, Object.create(prototype === null ? null : Object.prototype) as object);
+  private copyRecord(record: object, prototype: object | null): object {
+    const copy = this.remember(record, (prototype === null ? Object.create(null) : {}) as Record<string, unknown>);
     for (const [key, value] of Object.entries(record)) {
-      // Defined, not assigned: `__proto__` is a key like any other.
-      Object.defineProperty(copy, key, {
-        value: this.copy(value, `${path}.${key}`),
-        configurable: true,
-        enumerable: true,
-        writable: true,
-      });
+      const part = this.copyPart(key, value);
+      if (key in copy) {
+        // Defined, not assigned: `__proto__` is a key like any other.
+        Object.defineProperty(copy, key, { value: part, configurable: true, enumerable: true, writable: true });
+      } else copy[key] = part;
     }
     return this.finish(copy);
   }
 
-  private copyMap(map: Map<unknown, unknown>, path: string): object {
+  private copyMap(map: Map<unknown, unknown>): object {
     const copy = this.remember(map, new Map());
-    for (const [key, value] of map) copy.set(this.copy(key, `${path}<key>`), this.copy(value, `${path}<value>`));
+    for (const [key, value] of map) copy.set(this.copyPart(MAP_KEY, key), this.copyPart(MAP_VALUE, value));
     return copy;
   }
 
-  private copySet(set: Set<unknown>, path: string): object {
+  private copySet(set: Set<unknown>): object {
     const copy = this.remember(set, new Set());
-    for (const item of set) copy.add(this.copy(item, `${path}<item>`));
+    for (const item of set) copy.add(this.copyPart(SET_ITEM, item));
     return copy;
   }
 
@@ -103,14 +115,18 @@ class Copying {
     return this.freeze ? Object.freeze(copy) : copy;
   }
 
-  private unshareable(what: string, path: string): UnshareableResultError {
-    return new UnshareableResultError(this.place(), path === '' ? what : `${what} at result${path}`);
+  private unshareable(what: string): UnshareableResultError {
+    const path = this.path.map((step) =>
+      typeof step === 'object' ? step.part : typeof step === 'number' ? `[${step}]` : `.${step}`,
+    );
+    return new UnshareableResultError(this.place(), path.length === 0 ? what : `${what} at result${path.join('')}`);
   }
 }
 
 /** Of no class; also for an object of another realm, as under Jest. */
 function isPlain(prototype: object | null): boolean {
-  return prototype === null || (Object.getPrototypeOf(prototype) === null && isOwnClass(prototype, 'Object'));
+  if (prototype === null || prototype === Object.prototype) return true;
+  return Object.getPrototypeOf(prototype) === null && isOwnClass(prototype, 'Object');
 }
 
 /** Whether a prototype is that of the built-in class of this name, in whichever realm, and not one that looks like it. */

@@ -88,7 +88,7 @@ export type Where = () => ErrorPlace;
 const nowhere: Where = () => ({});
 
 export const FLIGHT_OPTIONS = ['joinWindowMs', 'flightTimeoutMs', 'lingerMs'] as const;
-const CALL_OPTIONS = ['signal', 'waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
+export const CALL_OPTIONS = ['signal', 'waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
 export const GROUP_OPTIONS = [
   'name',
   ...FLIGHT_OPTIONS,

@@ -22,8 +22,8 @@ export interface SingleFlightModuleOptions extends GroupOptions {
   http?: SingleFlightHttpOptions | undefined;
 }
 
-const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http'] as const;
-const HTTP_OPTIONS = ['share', 'vary'] as const;
+export const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http'] as const;
+export const HTTP_OPTIONS = ['share', 'vary'] as const;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkModuleOptions(options: SingleFlightModuleOptions): void {

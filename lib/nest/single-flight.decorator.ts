@@ -14,7 +14,7 @@ import {
 } from './decoration.js';
 import type { KeyResult, SingleFlightDecoratorFactory, SingleFlightOptions } from './decorator-types.js';
 
-const OPTIONS = ['waitTimeoutMs', ...FLIGHT_OPTIONS, 'isolate', 'group', 'scope'] as const;
+export const DECORATOR_OPTIONS = ['waitTimeoutMs', ...FLIGHT_OPTIONS, 'isolate', 'group', 'scope'] as const;
 
 /**
  * Coalesces concurrent calls of a method: while one call for a key is in flight, the others wait and get its result.
@@ -190,7 +190,7 @@ function kindOf(method: AnyMethod, declared: unknown): 'promise' | 'observable' 
 }
 
 function checkOptions(options: SingleFlightOptions): void {
-  checkNames(options, OPTIONS);
+  checkNames(options, DECORATOR_OPTIONS);
   const { group, scope, isolate, ...call } = options;
   checkCallOptions(call, () => ({}));
   checkIsolation(isolate);

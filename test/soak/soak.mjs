@@ -1,4 +1,4 @@
-// One million flights with random options; the heap, the open handles and the listeners before and after.
+// One million flights with random options: the heap, the open handles and the listeners before and after.
 // `npm run build && node --expose-gc test/soak/soak.mjs [flights] [seed]`
 import { getEventListeners } from 'node:events';
 import { Group } from '../../dist/esm/core/index.js';
@@ -49,10 +49,13 @@ async function work({ signal }) {
 
 async function one() {
   const group = groups[below(groups.length)];
-  const key = `key ${below(5_000)}`;
+  const key = `key ${below(chance(0.5) ? 20 : 5_000)}`;
   const options = {};
   if (chance(0.1)) options.signal = longLived.signal;
   if (chance(0.05)) options.waitTimeoutMs = 1 + below(3);
+  if (chance(0.03)) options.joinWindowMs = 1 + below(3);
+  if (chance(0.03)) options.flightTimeoutMs = 1 + below(3);
+  if (chance(0.03)) options.lingerMs = 1 + below(3);
   let leave;
   if (chance(0.05)) {
     leave = new AbortController();
@@ -68,16 +71,21 @@ async function one() {
   await call.catch(() => undefined);
 }
 
+const flown = () => groups.reduce((sum, group) => sum + group.stats().flights, 0);
+
+/** Calls, until so many flights more have been started. */
 async function fly(count) {
-  let started = 0;
+  const goal = flown() + count;
+  let calls = 0;
   await Promise.all(
     Array.from({ length: AT_ONCE }, async () => {
-      while (started < count) {
-        started++;
+      while (flown() < goal) {
+        calls++;
         await one();
       }
     }),
   );
+  return calls;
 }
 
 async function settled() {
@@ -94,17 +102,20 @@ const handles = () =>
   process.getActiveResourcesInfo().filter((kind) => kind !== 'TTYWrap' && kind !== 'PipeWrap').length;
 const heap = () => process.memoryUsage().heapUsed;
 
-console.log(`${FLIGHTS.toLocaleString('en')} calls, seed ${SEED}`);
+console.log(`${FLIGHTS.toLocaleString('en')} flights, seed ${SEED}`);
 await fly(50_000);
 await settled();
 const before = { heap: heap(), handles: handles(), listeners: getEventListeners(longLived.signal, 'abort').length };
-await fly(FLIGHTS);
+const calls = await fly(FLIGHTS);
 await settled();
 const after = { heap: heap(), handles: handles(), listeners: getEventListeners(longLived.signal, 'abort').length };
 
-const flights = groups.reduce((sum, group) => sum + group.stats().flights, 0);
+const total = (name) => groups.reduce((sum, group) => sum + group.stats()[name], 0).toLocaleString('en');
 const mebibytes = (bytes) => `${(bytes / 2 ** 20).toFixed(2)} MiB`;
-console.log(`flights started: ${flights.toLocaleString('en')}`);
+console.log(
+  `${calls.toLocaleString('en')} calls; with the warm-up ${total('flights')} flights, ${total('followers')} followers,`,
+);
+console.log(`${total('failures')} failures, ${total('left')} left, ${total('forgotten')} forgotten`);
 console.log(`heap      before ${mebibytes(before.heap)}, after ${mebibytes(after.heap)}`);
 console.log(`handles   before ${before.handles}, after ${after.handles}`);
 console.log(`listeners before ${before.listeners}, after ${after.listeners}`);
