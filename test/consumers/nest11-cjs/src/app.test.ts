@@ -3,6 +3,7 @@ import type { INestApplication } from '@nestjs/common';
 import { Test } from '@nestjs/testing';
 import { SingleFlightService } from 'nestjs-singleflight';
 import { Group } from 'nestjs-singleflight/core';
+import { held, watchFlights } from 'nestjs-singleflight/testing';
 import { AppModule, Products } from './app.module.js';
 import { burst, CALLERS } from './burst.js';
 
@@ -32,4 +33,16 @@ it.each(['decorated', 'intercepted'])(
 
 it("injects the service, whose group is the core's", () => {
   expect(app.get(SingleFlightService).group).toBeInstanceOf(Group);
+});
+
+it('holds a flight and sees who is aboard', async () => {
+  const flights = watchFlights();
+  const load = held<string>();
+  const singleFlight = app.get(SingleFlightService);
+  const answers = Promise.all([singleFlight.run('held', load), singleFlight.run('held', load)]);
+  await flights.aboard({ key: 'held', callers: 2 });
+  load.release('landed');
+  expect(await answers).toEqual(['landed', 'landed']);
+  expect(load.calls).toBe(1);
+  flights.stop();
 });
