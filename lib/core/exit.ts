@@ -1,5 +1,6 @@
 import { WaitTimeoutError, type ErrorPlace } from './errors.js';
 import type { CallOptions } from './options.js';
+import { SmallSet } from './small-set.js';
 
 /** Who leaves by an exit. */
 export interface Leaver {
@@ -36,7 +37,7 @@ function leaveLate(leaver: Leaver, waitTimeoutMs: number): void {
 
 /** The callers whom one signal makes leave: one listener for all of them, while there are any. */
 class Departures {
-  private readonly leavers = new Set<Leaver>();
+  private readonly leavers = new SmallSet<Leaver>();
 
   constructor(private readonly signal: AbortSignal) {}
 
@@ -50,7 +51,9 @@ class Departures {
   }
 
   handleEvent(): void {
-    for (const leaver of [...this.leavers]) leaver.leave(this.signal.reason);
+    this.leavers.forEach((leaver) => {
+      leaver.leave(this.signal.reason);
+    });
   }
 }
 

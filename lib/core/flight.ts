@@ -3,6 +3,7 @@ import type { Waiting } from './deadlock.js';
 import type { SingleFlightError } from './errors.js';
 import type { FlightLimits } from './options.js';
 import type { Success } from './result.js';
+import { SmallSet } from './small-set.js';
 import { Stop } from './stop.js';
 
 /** What a function is handed: the flight that it is. */
@@ -130,7 +131,7 @@ export class FlightRecord<K> implements Flight<K>, Execution {
 
   /** A caller who can leave comes aboard. */
   board(caller: Passenger): void {
-    (this.extra().callers ??= new Set()).add(caller);
+    (this.extra().callers ??= new SmallSet()).add(caller);
   }
 
   /** A caller who can leave does; false when there is nothing to leave: the flight has settled. */
@@ -251,7 +252,7 @@ class FlightExtras {
   /** The outcome as `do` tells it, shared by its followers. */
   success: Promise<Success<unknown>> | undefined = undefined;
   /** Those aboard who can leave; each one removes itself when it does. */
-  callers: Set<Passenger> | undefined = undefined;
+  callers: SmallSet<Passenger> | undefined = undefined;
   /** Runs while a flight with a time limit has not settled, and while a settled one lingers. */
   timer: NodeJS.Timeout | undefined = undefined;
 }

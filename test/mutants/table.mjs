@@ -25,7 +25,7 @@ const P = {
   12: 'promises/12-idle-costs-nothing',
   13: 'promises/13-fails-closed',
 };
-const MODEL = 'core/group.model';
+const MODEL = 'model/model';
 
 /** @returns {Mutant} */
 const mutant = (promise, what, file, changes, ...specs) => ({

@@ -1,5 +1,5 @@
 // Go's `DoChan`: one call with many subscribers, beside one promise with many `then`.
-import { Observable, defer, firstValueFrom, from, share } from 'rxjs';
+import { Observable, defer, finalize, firstValueFrom, from, share } from 'rxjs';
 import { Group, doChan } from '../../../dist/esm/index.js';
 import { LIMIT, OURS, byHand } from '../contenders.mjs';
 import { sideBySide } from '../measure.mjs';
@@ -10,17 +10,18 @@ const SUBSCRIBERS = 1_000;
 export async function measureRow(settings) {
   const group = new Group();
   const limit = byHand();
+  const shared = sharedByKey();
   const perSubscriber = [
     { name: '`then` on a promise', open: (load) => limit.run('product', load), listen: (to, heard) => to.then(heard) },
     { name: OURS, open: (load) => doChan(group, 'product', load), listen: subscribe },
-    { name: 'RxJS share', isPeer: true, open: (load) => defer(load).pipe(share()), listen: subscribe },
+    { name: 'RxJS share', isPeer: true, open: (load) => shared('product', load), listen: subscribe },
     { name: 'RxJS from(promise)', open: (load) => from(load()), listen: subscribe },
     { name: 'the least an Observable can cost', open: leastObservable, listen: subscribe },
   ];
   const perCall = [
     { name: LIMIT, run: limit.run },
     { name: OURS, run: (key, load) => firstValueFrom(doChan(group, key, load)) },
-    { name: 'RxJS share', isPeer: true, run: (_key, load) => firstValueFrom(defer(load).pipe(share())) },
+    { name: 'RxJS share', isPeer: true, run: (key, load) => firstValueFrom(shared(key, load)) },
   ];
   return [
     {
@@ -34,6 +35,22 @@ export async function measureRow(settings) {
       entries: await sideBySide({ body: 'lone', lanes: perCall, settings }),
     },
   ];
+}
+
+/** A shared Observable for each key, in a map until it is over. */
+function sharedByKey() {
+  const flights = new Map();
+  return (key, load) => {
+    let flight = flights.get(key);
+    if (flight === undefined) {
+      flight = defer(load).pipe(
+        finalize(() => flights.delete(key)),
+        share(),
+      );
+      flights.set(key, flight);
+    }
+    return flight;
+  };
 }
 
 const subscribe = (to, heard) => to.subscribe(heard);
