@@ -1,11 +1,5 @@
 import type { Execution } from './adopt.js';
-import {
-  AbandonedError,
-  InvalidOptionError,
-  NoResultError,
-  type ErrorPlace,
-  type SingleFlightError,
-} from './errors.js';
+import { AbandonedError, InvalidOptionError, type ErrorPlace, type SingleFlightError } from './errors.js';
 import { Exit, type Leaver } from './exit.js';
 import type { BatchOf, Flight, FlightRecord, Passenger } from './flight.js';
 import type { CallOptions } from './options.js';
@@ -69,26 +63,22 @@ export class Batch<K> implements Flight<readonly K[]>, BatchOf, Execution {
   }
 }
 
-/** The errors that say of a key only that the loader did not return it. */
-const absences = new WeakSet();
-
-/** What a loaded map says of a key: its value, or that it is absent. */
-export function loadedOutcome<K>(loaded: ReadonlyMap<K, unknown>, key: K, place: () => ErrorPlace): [boolean, unknown] {
-  if (loaded.has(key)) return [true, loaded.get(key)];
-  const absence = new NoResultError(place());
-  absences.add(absence);
-  return [false, absence];
-}
-
-function isAbsence(ok: boolean, outcome: unknown): boolean {
-  return !ok && typeof outcome === 'object' && outcome !== null && absences.has(outcome);
-}
-
-/** @throws InvalidOptionError when a loader came back with anything but a Map */
-export function checkLoaded(loaded: unknown, place: ErrorPlace): asserts loaded is ReadonlyMap<unknown, unknown> {
+/**
+ * What a loader came back with for each key; undefined for one that it left out.
+ *
+ * @throws InvalidOptionError when it came back with anything but a Map
+ */
+export function loadedValues(
+  loaded: unknown,
+  keys: readonly unknown[],
+  place: ErrorPlace,
+): ({ readonly value: unknown } | undefined)[] {
   const map = loaded as Partial<ReadonlyMap<unknown, unknown>> | null | undefined;
-  if (typeof map?.has === 'function' && typeof map.get === 'function') return;
-  throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place);
+  if (typeof map?.has !== 'function' || typeof map.get !== 'function') {
+    throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place);
+  }
+  const values = map as ReadonlyMap<unknown, unknown>;
+  return keys.map((key) => (values.has(key) ? { value: values.get(key) } : undefined));
 }
 
 /** What a caller of `doMany` asks of its group. */
@@ -105,7 +95,7 @@ export class BatchCaller<K, V> implements Leaver {
   private resolve!: (values: Map<K, V>) => void;
   private reject!: (error: unknown) => void;
   private readonly exit: Exit | undefined;
-  /** How each key ended, in the order of the keys. */
+  /** How each key ended, in the order of the keys; undefined while it has not, and for a key that its loader left out. */
   private readonly outcomes = new Map<K, { ok: boolean; outcome: unknown } | undefined>();
   private readonly seats = new Map<FlightRecord<K>, Passenger>();
   /** Keys of which the outcome is not known yet. Written as they are boarded and settle. */
@@ -142,7 +132,7 @@ export class BatchCaller<K, V> implements Leaver {
   private board(key: K, flight: FlightRecord<K>): void {
     this.outcomes.set(key, undefined);
     const settle = (ok: boolean, outcome: unknown): void => {
-      this.outcomes.set(key, { ok, outcome });
+      if (!flight.absent) this.outcomes.set(key, { ok, outcome });
       this.seats.delete(flight);
       if (--this.pending === 0) this.answer();
     };
@@ -167,7 +157,7 @@ export class BatchCaller<K, V> implements Leaver {
     this.exit?.close(this);
     const values = new Map<K, V>();
     for (const [key, settled] of this.outcomes) {
-      if (settled === undefined || isAbsence(settled.ok, settled.outcome)) continue;
+      if (settled === undefined) continue;
       if (!settled.ok) {
         this.reject(settled.outcome);
         return;

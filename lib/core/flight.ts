@@ -166,6 +166,15 @@ export class FlightRecord<K> implements Flight<K>, Execution {
     this.extra().batch = batch;
   }
 
+  /** Whether the function that loads it among others came back without it. Written by the group, before it settles. */
+  get absent(): boolean {
+    return this.extras?.absent === true;
+  }
+
+  set absent(absent: boolean) {
+    this.extra().absent = absent;
+  }
+
   /** Calls back unless the flight settles within its `flightTimeoutMs`. */
   limit(onTimeout: () => void): void {
     const timer = setTimeout(onTimeout, this.limits.flightTimeoutMs);
@@ -247,6 +256,8 @@ class FlightExtras {
   share: (() => unknown) | undefined = undefined;
   /** The function that loads this key among others. */
   batch: BatchOf | undefined = undefined;
+  /** Whether that came back without this key. */
+  absent = false;
   /** The outcome behind a check, shared by the followers who asked for it. */
   checked: Promise<unknown> | undefined = undefined;
   /** The outcome as `do` tells it, shared by its followers. */

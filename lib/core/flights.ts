@@ -1,12 +1,13 @@
 import { AsyncResource } from 'node:async_hooks';
 import { endWith } from './adopt.js';
 import { Announcer } from './announcer.js';
-import { checkLoaded, loadedOutcome, type Batch, type BatchFunction, type BatchHost } from './batch.js';
+import { loadedValues, type Batch, type BatchFunction, type BatchHost } from './batch.js';
 import { turnTime } from './clock.js';
 import {
   AbandonedError,
   FlightTimeoutError,
   GroupClosedError,
+  NoResultError,
   type ErrorPlace,
   type SingleFlightError,
 } from './errors.js';
@@ -92,22 +93,25 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
 
   batchEnded(batch: Batch<K>, ok: boolean, outcome: unknown): void {
     this.counters.ended++;
-    let loaded: ReadonlyMap<unknown, unknown> | undefined;
     let error = outcome;
-    if (ok) {
-      try {
-        checkLoaded(outcome, this.place(batch.key[0] as K));
-        loaded = outcome;
-      } catch (misuse) {
-        error = misuse;
-      }
+    let found: ReturnType<typeof loadedValues> | undefined;
+    try {
+      if (ok) found = loadedValues(outcome, batch.key, this.place(batch.key[0] as K));
+    } catch (misuse) {
+      error = misuse;
     }
     // What it does after its flights have been cut short changes nothing.
-    if (loaded === undefined && batch.flights.some((flight) => !flight.settled)) this.countFailure(batch);
-    for (const flight of batch.flights) {
-      if (loaded === undefined) this.ended(flight, false, error);
-      else this.ended(flight, ...loadedOutcome(loaded, flight.key, () => this.place(flight.key)));
-    }
+    if (found === undefined && batch.flights.some((flight) => !flight.settled)) this.countFailure(batch);
+    batch.flights.forEach((flight, index) => {
+      if (found === undefined) {
+        this.ended(flight, false, error);
+        return;
+      }
+      const one = found[index];
+      flight.absent = one === undefined;
+      if (one === undefined) this.ended(flight, false, new NoResultError(this.place(flight.key)));
+      else this.ended(flight, true, one.value);
+    });
     this.onIdle?.();
   }
 
@@ -139,7 +143,11 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
   private call(flight: FlightRecord<K> | undefined, fn: () => unknown): unknown {
     const waiting = flight?.waiting;
     const watched = waiting === undefined ? fn : () => waiting.run(fn);
-    return this.context === undefined ? watched() : this.context.runInAsyncScope(watched);
+    if (this.context === undefined) return watched();
+    // A resource of its own for each call: in Node 20 `als.run` writes into the one that is running, and would change
+    // the group's context for whoever comes next.
+    const own = this.context.runInAsyncScope(() => new AsyncResource('SingleFlight'));
+    return own.runInAsyncScope(watched);
   }
 
   private limit(flight: FlightRecord<K>): void {

@@ -1,3 +1,4 @@
+import { getEventListeners } from 'node:events';
 import { describe, expect, it, jest } from '@jest/globals';
 import {
   FlightTimeoutError,
@@ -32,15 +33,25 @@ describe('The time limits of doMany', () => {
       errorOf(() => group.run('b', () => 'not run')),
     ];
     const { signal } = flight!;
+    let aboardAtAbort: unknown;
+    signal.addEventListener('abort', () => {
+      aboardAtAbort = group.inFlight().map(({ key, callers, adrift }) => [key, callers, adrift]);
+    });
     await pass(99);
     expect([group.size, signal.aborted]).toEqual([2, false]);
     await pass(1);
+    // Both were adrift and everybody was answered before.
+    expect(aboardAtAbort).toEqual([
+      ['a', 0, true],
+      ['b', 0, true],
+    ]);
     expect([group.size, signal.aborted]).toEqual([0, true]);
     for (const error of await Promise.all(calls)) expect(error).toBeInstanceOf(FlightTimeoutError);
     expect(signal.reason).toBeInstanceOf(FlightTimeoutError);
+    expect(group.stats()).toMatchObject({ flights: 1, failures: 1, active: 1, adrift: 1 });
     work.resolve(valuesOf(['a', 'b']));
     await pass(0);
-    expect(group.stats()).toMatchObject({ active: 0, adrift: 0 });
+    expect(group.stats()).toMatchObject({ failures: 1, active: 0, adrift: 0 });
   });
 
   it('lets a caller wait for no longer than waitTimeoutMs', async () => {
@@ -103,6 +114,21 @@ describe('The time limits of doMany', () => {
     const many = group.doMany(['a', 'b'], () => work.promise, { waitTimeoutMs: 50 });
     work.resolve(valuesOf(['a', 'b']));
     await many;
+    await pass(0);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  it('leaves neither timer nor listener behind for a caller who left', async () => {
+    const group = new Group();
+    const controller = new AbortController();
+    const { signal } = controller;
+    const hasty = errorOf(() => group.doMany(['a', 'b'], never, { signal, waitTimeoutMs: 100 }));
+    await pass(100);
+    expect(await hasty).toBeInstanceOf(WaitTimeoutError);
+    expect(getEventListeners(signal, 'abort')).toHaveLength(0);
+    const left = errorOf(() => group.doMany(['a', 'c'], never, { signal, waitTimeoutMs: 100 }));
+    controller.abort('gone');
+    expect(await left).toBe('gone');
     await pass(0);
     expect(jest.getTimerCount()).toBe(0);
   });
@@ -173,6 +199,37 @@ describe('An observer of doMany', () => {
     await expect(Promise.all(inner)).resolves.toEqual(['value missing']);
     await first;
     expect([runs, group.size]).toEqual([0, 0]);
+  });
+
+  describe('in time', () => {
+    fakeTime();
+
+    it('may ask for a key when it hears that another is past its join window: each has one flight', async () => {
+      const work = deferred<string>();
+      const inner: Promise<string>[] = [];
+      const loaded: (readonly string[])[] = [];
+      const group: Group = new Group({
+        joinWindowMs: 100,
+        detectDeadlocks: false,
+        observer: { adrift: () => inner.push(group.run('early', () => work.promise)) },
+      });
+      void group.run('overdue', never);
+      await pass(100);
+      const many = group.doMany(['early', 'overdue'], (keys) => {
+        loaded.push(keys);
+        return valuesOf(keys);
+      });
+      work.resolve('run');
+      await expect(many).resolves.toEqual(
+        new Map([
+          ['early', 'run'],
+          ['overdue', 'value overdue'],
+        ]),
+      );
+      await expect(Promise.all(inner)).resolves.toEqual(['run']);
+      expect(loaded).toEqual([['overdue']]);
+      expect(group.size).toBe(0);
+    });
   });
 
   it('may make the caller leave before the loader is called', async () => {

@@ -275,6 +275,43 @@ describe('Group.doMany', () => {
     }
   });
 
+  it('is adrift when all its keys are forgotten, as one function', async () => {
+    const [group, loader] = [new Group(), new Loader()];
+    const many = group.doMany(['a', 'b', 'c'], loader.load);
+    group.forget('a');
+    expect(group.stats()).toMatchObject({ active: 1, adrift: 0 });
+    expect(group.inFlight().map(({ key, adrift }) => [key, adrift])).toEqual([
+      ['a', true],
+      ['b', false],
+      ['c', false],
+    ]);
+    expect(group.forgetAll()).toBe(2);
+    expect(group.stats()).toMatchObject({ forgotten: 3, active: 1, adrift: 1 });
+    loader.end();
+    await expect(many).resolves.toEqual(valuesOf(['a', 'b', 'c']));
+    expect(group.stats()).toMatchObject({ active: 0, adrift: 0 });
+  });
+
+  it('rejects with the NoResultError of another batch that its own loader failed with', async () => {
+    const group = new Group({ detectDeadlocks: false });
+    const others = deferred<Map<string, string>>();
+    void group.doMany(['other'], () => others.promise);
+    const many = group.doMany(['key'], async () => new Map([['key', await group.run('other', () => 'not run')]]));
+    others.resolve(new Map());
+    await expect(many).rejects.toBeInstanceOf(NoResultError);
+  });
+
+  it('rejects with what a Map of its own kind throws when it is read', async () => {
+    const group = new Group();
+    const broken = Object.assign(new Map<string, string>([['key', 'value']]), {
+      get: () => {
+        throw new Error('cannot be read');
+      },
+    });
+    await expect(group.doMany(['key'], () => broken)).rejects.toThrow('cannot be read');
+    expect(group.stats()).toMatchObject({ failures: 1, active: 0 });
+  });
+
   it('lets go of one key that is forgotten; the others stay', async () => {
     const [group, loader] = [new Group(), new Loader()];
     const many = group.doMany(['a', 'b'], loader.load);

@@ -80,6 +80,17 @@ describe('Group.close', () => {
     expect(group.stats()).toMatchObject({ active: 0, adrift: 0, failures: 0 });
   });
 
+  it('hears of the end of a batch, the last that was under way', async () => {
+    const group = new Group();
+    const work = deferred<Map<string, string>>();
+    const many = group.doMany(['a', 'b'], () => work.promise);
+    const closed = group.close();
+    expect(await isPending(closed)).toBe(true);
+    work.resolve(new Map());
+    await many;
+    expect(await isPending(closed)).toBe(false);
+  });
+
   it('waits when flights fail as well', async () => {
     const group = new Group();
     const work = deferred();

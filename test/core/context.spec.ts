@@ -48,6 +48,14 @@ describe.each([true, false])('context, with detectDeadlocks: %p', (detectDeadloc
     expect(seen).toEqual(['module', 'module']);
   });
 
+  it('group: holds for a call from inside a function of the same group, wherever that went', async () => {
+    const group = request.run('module', () => new Group({ context: 'group', detectDeadlocks }));
+    const seen = await request.run('caller', () =>
+      group.run('outer', () => request.run('inner', () => group.run('nested', async () => request.getStore()))),
+    );
+    expect(seen).toBe('module');
+  });
+
   it('group: holds for a loader of many, one with options, and one that throws', async () => {
     const group = request.run('module', () => new Group({ context: 'group', detectDeadlocks }));
     const seen: unknown[] = [];

@@ -7,6 +7,11 @@ import { fakeTime, pass } from '../support/fake-time.js';
 import { errorOf, expectRefusal } from '../support/refusals.js';
 import { turn } from '../support/turns.js';
 
+const { NODE_ENV } = process.env;
+afterEach(() => {
+  process.env.NODE_ENV = NODE_ENV;
+});
+
 const groupOf = (name: string): Group => new Group({ name, detectDeadlocks: true });
 
 function expectChain(error: unknown, ...chain: string[]): void {
@@ -85,6 +90,31 @@ describe('A call that would wait for itself is refused', () => {
     expect(group.size).toBe(0);
   });
 
+  it('through a flight that a batch has joined', async () => {
+    const group = groupOf('g');
+    const joined = deferred();
+    const b = group.run('b', async () => {
+      await joined.promise;
+      return group.run('a', () => 'not run');
+    });
+    const a = group.run('a', async () => {
+      const many = group.doMany(['c', 'b'], (keys) => new Map(keys.map((key) => [key, key])));
+      joined.resolve();
+      return (await many).get('c')!;
+    });
+    const [ofA, ofB] = await Promise.all([errorOf(() => a), errorOf(() => b)]);
+    expectChain(ofB, 'g(b)', 'g(a)', 'g(b)');
+    expect(ofA).toBe(ofB);
+  });
+
+  it('through the other key of a batch', async () => {
+    const group = groupOf('g');
+    const error = await errorOf(() =>
+      group.doMany(['a', 'b'], () => group.run('c', async () => new Map([['b', await group.run('b', () => '')]]))),
+    );
+    expectChain(error, 'g(c)', 'g(a, b)', 'g(c)');
+  });
+
   it('and tells observers', async () => {
     const rejected: unknown[] = [];
     const observer = { reject: ({ error }: { error: unknown }) => rejected.push(error) };
@@ -94,6 +124,7 @@ describe('A call that would wait for itself is refused', () => {
   });
 
   it('unless told otherwise when NODE_ENV is not production', async () => {
+    process.env.NODE_ENV = 'test';
     const group = new Group();
     expectChain(await errorOf(() => group.run('a', () => group.run('a', () => 1))), 'default(a)', 'default(a)');
   });
@@ -132,6 +163,25 @@ describe('A call is not refused', () => {
     work.resolve();
     await turn();
     expect(group.stats()).toMatchObject({ failures: 0, active: 0 });
+  });
+
+  it('when the one who closes the circle is waited for by somebody who joined and can leave', async () => {
+    const group = groupOf('g');
+    const [joined, work] = [deferred(), deferred()];
+    const b = group.run('b', async () => {
+      await joined.promise;
+      return group.run('a', () => 'not run');
+    });
+    const a = group.run('a', async () => {
+      const left = group.run('b', () => 'not run', { signal: new AbortController().signal });
+      joined.resolve();
+      await work.promise;
+      void left;
+      return 'a';
+    });
+    await turn();
+    work.resolve();
+    await expect(Promise.all([a, b])).resolves.toEqual(['a', 'a']);
   });
 
   it('when it is made from the same context after the inner flight has settled', async () => {
@@ -228,6 +278,28 @@ describe('A call is not refused', () => {
       await expect(inner.promise).resolves.toBe('inner');
     });
 
+    it('when the chain would lead through a flight that has timed out', async () => {
+      const group = groupOf('g');
+      const [go, work] = [deferred(), deferred()];
+      let inner: Promise<string> | undefined;
+      const c = async (): Promise<string> => {
+        await go.promise;
+        return (inner = group.run('a', () => 'not run'));
+      };
+      // a waits for b, and b for c; when b has timed out, a waits for nobody.
+      const a = group.run('a', async () => {
+        const error = await errorOf(() => group.run('b', () => group.run('c', c), { flightTimeoutMs: 100 }));
+        await work.promise;
+        return (error as Error).name;
+      });
+      await pass(100);
+      go.resolve();
+      await pass(0);
+      work.resolve();
+      await expect(a).resolves.toBe('FlightTimeoutError');
+      await expect(inner).resolves.toBe('FlightTimeoutError');
+    });
+
     it('when the result lingers', async () => {
       const group = new Group({ detectDeadlocks: true, lingerMs: 100 });
       await group.run('b', () => 'lingers');
@@ -237,9 +309,7 @@ describe('A call is not refused', () => {
 });
 
 describe('Where deadlocks are not looked for', () => {
-  const { NODE_ENV } = process.env;
   afterEach(() => {
-    process.env.NODE_ENV = NODE_ENV;
     jest.restoreAllMocks();
   });
 

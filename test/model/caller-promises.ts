@@ -115,10 +115,8 @@ export function ownContext({ log }: History): number {
   for (const { path, answers } of log.callers) {
     for (const { context } of answers) hold(context === path, () => `${path} woke as ${String(context)}`);
   }
-  for (const { path, group, contexts, caller } of log.flights) {
+  for (const { path, group, contexts } of log.flights) {
     const expected = log.groups[group]!.context === 'group' ? `group ${group}` : path;
-    // Not promised on Node 20 to one who was called from inside a function of the very same group.
-    if (expected !== path && caller.inside !== undefined) continue;
     for (const context of contexts) hold(context === expected, () => `${path} ran as ${String(context)}`);
   }
   return log.callers.length;

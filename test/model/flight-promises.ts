@@ -139,3 +139,18 @@ export function closedGroupsStartNothing({ log }: History): number {
   }
   return log.closes.size;
 }
+
+/** Only a call for the key of the flight around it waits for itself here: all others are for higher keys, or can leave. */
+export function noFalseAlarm({ log, asks }: History): number {
+  for (const { path, call, keys, inside, refused } of log.callers) {
+    if (nameOf(refused?.error) !== 'DeadlockError') continue;
+    const own = inside?.group === call.group && keys.some((key) => inside.keys.includes(key));
+    hold(own && log.groups[call.group]!.detectDeadlocks, () => `${path} would not have waited for itself`);
+  }
+  // Who waits for somebody who waits for somebody else.
+  return asks.filter(({ caller, flight }) => {
+    const { inside, call, started } = caller;
+    if (inside === undefined || flight === started || !log.groups[call.group]!.detectDeadlocks) return false;
+    return log.callers.some((inner) => inner.inside === flight && before(inner.made, caller.made));
+  }).length;
+}

@@ -1,4 +1,3 @@
-import { NoResultError } from '../../lib/core/errors.js';
 import type { Flight } from '../../lib/core/flight.js';
 import { deferred, type Deferred } from '../support/deferred.js';
 import type { CallerLog, FlightLog, Log } from './log.js';
@@ -104,8 +103,6 @@ export class Functions {
     if (guard !== undefined) this.read(running);
     try {
       return this.result(log, textOf(inner, await this.actor.call(innerOf(log.path), inner, { guard })));
-    } catch (error) {
-      throw endOfNested(log.path, error);
     } finally {
       log.contexts.push(name.getStore());
     }
@@ -179,14 +176,6 @@ export class Functions {
       if (caller.call.work.onAbort === 'call') void this.actor.call(abortOf(path), abortCall(group, keys[0]!));
     });
   }
-}
-
-/**
- * What a function rejects with that waited for a call. A loader that rejects with the `NoResultError` of another flight
- * is taken for one that left its keys out, so it is not passed on.
- */
-function endOfNested(path: string, error: unknown): unknown {
-  return error instanceof NoResultError ? failureOf(path) : error;
 }
 
 /** The one error of a flight, with its label for a name. */

@@ -50,7 +50,7 @@ const groupStep: fc.Arbitrary<GroupStep> = fc.record({
   limits: fc.oneof({ arbitrary: fc.constant({}), weight: 2 }, limits),
   maxFlights: sometimes(fc.integer({ min: 1, max: 4 }), 4),
   maxFollowers: sometimes(fc.nat({ max: 2 }), 4),
-  detectDeadlocks: fc.boolean(),
+  detectDeadlocks: fc.constantFrom(true, true, false),
   context: fc.constantFrom('caller', 'caller', 'group'),
   isolate: fc.constantFrom('none', 'none', 'clone'),
 });
@@ -71,15 +71,23 @@ export const groups: fc.Arbitrary<GroupStep[]> = fc.tuple(groupStep, groupStep).
 const how = fc.constantFrom<CallStep['how']>('run', 'run', 'run', 'do', 'do', 'doMany', 'doMany');
 const { work } = fc.letrec<{ work: Work; inner: InnerStep }>((tie) => ({
   work: fc.record({
-    returns: fc.constantFrom<Work['returns']>('promise', 'promise', 'promise', 'thenable', 'value', 'throw', 'nested'),
+    returns: fc.constantFrom<Work['returns']>(
+      ...(['promise', 'promise', 'promise', 'thenable', 'value', 'throw', 'nested', 'nested', 'nested'] as const),
+    ),
     reads: fc.constantFrom('never', 'first', 'last'),
     inside: fc.constantFrom<Work['inside']>('nothing', 'nothing', 'nothing', 'nothing', 'call', 'forget', 'abort'),
     onAbort: fc.constantFrom('nothing', 'call'),
-    inner: fc.option(tie('inner'), { nil: undefined, depthSize: 'small', maxDepth: 3, freq: 3 }),
+    inner: fc.option(tie('inner'), { nil: undefined, depthSize: 'small', maxDepth: 3, freq: 5 }),
     loads: fc.constantFrom<Work['loads']>('all', 'all', 'all', 'but one', 'one more', 'no map'),
     ends: end,
   }),
-  inner: fc.record({ group, how, above: fc.nat({ max: 2 }), passesSignal: fc.boolean(), work: tie('work') }),
+  inner: fc.record({
+    group,
+    how,
+    above: fc.constantFrom(0, 0, 0, 1, 2),
+    passesSignal: fc.constantFrom(false, false, true),
+    work: tie('work'),
+  }),
 }));
 
 const call: fc.Arbitrary<CallStep> = fc.record({

@@ -203,7 +203,7 @@ export class WorldModel {
       tell: (answer) => {
         this.due.push(() => {
           if (answer.ok) this.end(flight, { ok: true, inner: answer.value });
-          else this.end(flight, { ok: false, error: answer.error === 'NoResultError' ? errorOf(path) : answer.error });
+          else this.end(flight, { ok: false, error: answer.error });
         });
       },
     });

@@ -111,6 +111,7 @@ function failuresOf(specs, directory, timeout) {
     env: { ...process.env, NODE_ENV: 'production' },
     cwd: directory,
     timeout,
+    killSignal: 'SIGKILL',
     maxBuffer: 2 ** 28,
   };
   return new Promise((resolve) => {
