@@ -33,6 +33,17 @@ describe('Group.do', () => {
     ]);
   });
 
+  it('gives followers what none of them can change for the others', async () => {
+    const group = new Group();
+    const work = deferred<number>();
+    void group.run('key', () => work.promise);
+    const followers = [1, 2].map(() => group.do('key', () => work.promise));
+    work.resolve(42);
+    const [one, other] = await Promise.all(followers);
+    Reflect.set(one!, 'value', 0);
+    expect(other).toEqual({ ok: true, value: 42, shared: true, role: 'follower' });
+  });
+
   it('says to one who was alone that it was not', async () => {
     const alone = { ok: true, value: 42, shared: false, role: 'leader' };
     const group = new Group();
@@ -231,6 +242,8 @@ describe('lingerMs', () => {
     const late = performance.now() + 100;
     await pass(0);
     performance.now = () => late;
+    expect(group.size).toBe(0);
+    expect(group.stats()).toMatchObject({ active: 0, adrift: 0 });
     await expect(group.do('key', () => 'new')).resolves.toMatchObject({ value: 'new', role: 'leader' });
   });
 

@@ -63,6 +63,21 @@ describe('isolate', () => {
     expect(copy.mock.calls).toEqual([[value], [value], [value], [value]]);
   });
 
+  it('has made all copies before anybody wakes, whatever they then do to the original', async () => {
+    const group = new Group({ isolate: 'clone' });
+    const [value, work] = [product(), deferred<Product>()];
+    const calls = [1, 2, 3].map((index) =>
+      group
+        .run('42', () => work.promise, index === 2 ? { waitTimeoutMs: 1_000 } : undefined)
+        .then((share) => {
+          value.tags.push('changed');
+          return [...share.tags];
+        }),
+    );
+    work.resolve(value);
+    await expect(Promise.all(calls)).resolves.toEqual([['new'], ['new'], ['new']]);
+  });
+
   it.each<[Isolation]>([['clone'], ['freeze'], [jest.fn(product)]])(
     '%p: a lone caller gets the original',
     async (isolate) => {

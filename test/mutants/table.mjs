@@ -3,10 +3,11 @@ import { callers } from './table/callers.mjs';
 import { groups } from './table/group.mjs';
 import { isolation } from './table/isolation.mjs';
 import { nestjs } from './table/nest.mjs';
+import { promises } from './table/promises.mjs';
 
 /**
  * Hand-made mutants of the library: each is a slip that breaks a promise or a documented behaviour.
  *
  * @type {import('./table/mutant.mjs').Mutant[]}
  */
-export const mutants = [...groups, ...batches, ...isolation, ...callers, ...nestjs];
+export const mutants = [...promises, ...groups, ...batches, ...isolation, ...callers, ...nestjs];

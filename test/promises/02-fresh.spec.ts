@@ -189,6 +189,18 @@ describe('2. Fresh', () => {
       await expect(group.run('key', fn)).resolves.toBe(3);
     });
 
+    it('lets nothing linger of a flight that is past its join window', async () => {
+      const group = new Group({ joinWindowMs: 100, lingerMs: 1_000 });
+      const work = deferred<string>();
+      const old = group.run('key', () => work.promise);
+      await pass(100);
+      work.resolve('old');
+      await expect(old).resolves.toBe('old');
+
+      expect(group.size).toBe(0);
+      await expect(group.run('key', () => 'new')).resolves.toBe('new');
+    });
+
     it('starts a new flight where the old one timed out', async () => {
       const group = new Group({ flightTimeoutMs: 1_000 });
       const first = group.run('key', () => new Promise<string>(() => undefined));

@@ -131,6 +131,44 @@ describe('6. Everybody settles, once: whatever the function returns', () => {
     expect(group.size).toBe(0);
   });
 
+  it.each<[string, unknown, PromiseSettledResult<unknown>]>([
+    [
+      'a thenable',
+      { then: (inner: Callback) => void inner('inner value') },
+      { status: 'fulfilled', value: 'inner value' },
+    ],
+    ['a promise that rejects', Promise.reject(new Error('inner')), { status: 'rejected', reason: new Error('inner') }],
+    [
+      'something whose `then` cannot be read',
+      {
+        get then(): never {
+          throw 'unreadable' as never;
+        },
+      },
+      { status: 'rejected', reason: 'unreadable' },
+    ],
+  ])('a thenable that comes later to %s', async (_, inner, expected) => {
+    const group = new Group();
+    const later: Callback[] = [];
+    const answers = callers(group, () => ({ then: (onValue: Callback) => void later.push(onValue) }));
+    expect(later).toHaveLength(1);
+    later[0]!(inner);
+
+    expect(await answers).toEqual(all(expected));
+    expect(group.stats()).toMatchObject({ flights: 1, active: 0 });
+    expect(group.size).toBe(0);
+  });
+
+  it('a function that is a thenable is asked once, as query builders are', async () => {
+    const group = new Group();
+    const query = Object.assign(() => 'not called', {
+      then: jest.fn((onValue: Callback) => void onValue('rows')),
+    });
+
+    expect(await callers(group, () => query)).toEqual(all({ status: 'fulfilled', value: 'rows' }));
+    expect(query.then).toHaveBeenCalledTimes(1);
+  });
+
   it('something whose `then` cannot be read rejects with what reading it threw', async () => {
     const group = new Group();
     const answers = await callers(group, () => ({

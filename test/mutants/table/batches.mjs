@@ -1,4 +1,4 @@
-import { mutant, P } from './mutant.mjs';
+import { mutant } from './mutant.mjs';
 
 const BATCH = 'core/batch.spec';
 const LIMITS = 'core/batch.limits';
@@ -134,19 +134,14 @@ export const batches = [
     'doMany',
     'a key that was not loaded is undefined',
     'batch',
-    [[`return [false, absence];`, `return [true, undefined];`]],
+    [[`{ value: values.get(key) } : undefined));`, `{ value: values.get(key) } : { value: undefined }));`]],
     BATCH,
   ),
   mutant(
     'doMany',
     'a key that was not loaded rejects',
     'batch',
-    [
-      [
-        `if (settled === undefined || isAbsence(settled.ok, settled.outcome)) continue;`,
-        `if (settled === undefined) continue;`,
-      ],
-    ],
+    [[`if (!flight.absent) this.outcomes`, `this.outcomes`]],
     BATCH,
   ),
   mutant(
@@ -155,8 +150,8 @@ export const batches = [
     'batch',
     [
       [
-        `return !ok && typeof outcome === 'object' && outcome !== null && absences.has(outcome);`,
-        `return !ok && outcome instanceof NoResultError;`,
+        `if (!flight.absent) this.outcomes`,
+        `if ((outcome as Error | undefined)?.name !== 'NoResultError') this.outcomes`,
       ],
     ],
     BATCH,
@@ -165,7 +160,7 @@ export const batches = [
     'doMany',
     'a value that is undefined is absent',
     'batch',
-    [[`if (loaded.has(key)) return`, `if (loaded.get(key) !== undefined) return`]],
+    [[`(values.has(key) ? {`, `(values.get(key) !== undefined ? {`]],
     BATCH,
   ),
   mutant(
@@ -200,7 +195,7 @@ export const batches = [
     'doMany',
     'the end of a batch is not counted',
     'flights',
-    [[`this.counters.ended++;\n    let loaded`, `let loaded`]],
+    [[`this.counters.ended++;\n    let error`, `let error`]],
     BATCH,
   ),
   mutant(

@@ -52,7 +52,10 @@ export const groups = [
     [
       'it does not hear of the end of a batch',
       'flights',
-      [`this.place(flight.key)));\n    }\n    this.onIdle?.();`, `this.place(flight.key)));\n    }`],
+      [
+        `else this.ended(flight, true, one.value);\n    });\n    this.onIdle?.();`,
+        `else this.ended(flight, true, one.value);\n    });`,
+      ],
     ],
     [
       'a signal aborts before all callers are answered',
@@ -96,14 +99,14 @@ export const groups = [
     10,
     "a function runs in its caller's context though the group's was asked for",
     'flights',
-    [[`return this.context === undefined ? watched() : `, `return this.context !== undefined ? watched() : `]],
+    [[`if (this.context === undefined) return watched();`, `if (this.context !== undefined) return watched();`]],
     'core/context',
   ),
   mutant(
     10,
     "a group's functions run in the context of the call",
     'flights',
-    [[`this.context.runInAsyncScope(watched)`, `new AsyncResource('Call').runInAsyncScope(watched)`]],
+    [[`this.context.runInAsyncScope(() => new AsyncResource('SingleFlight'))`, `new AsyncResource('SingleFlight')`]],
     'core/context',
   ),
   mutant(
@@ -123,7 +126,7 @@ export const groups = [
         `this.setAdrift(flight, 'join-window');`,
       ],
     ],
-    P[12],
+    GROUP,
   ),
   mutant(
     12,
