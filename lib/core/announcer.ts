@@ -57,16 +57,9 @@ export class Announcer<K> {
     if (this.sinks.reject.hasSubscribers) this.sinks.reject.publish({ ...this.event(key), error });
   }
 
-  /** Described when an error asks: most calls that could fail do not. */
+  /** Where a call is, for an error: asked only when there is one to make. */
   place(key: K): ErrorPlace {
-    const describe = (): string => this.describeKey(key);
-    let described: string | undefined;
-    return {
-      group: this.group,
-      get describedKey() {
-        return (described ??= describe());
-      },
-    };
+    return { group: this.group, describedKey: this.describeKey(key) };
   }
 
   describeKey(key: K): string {

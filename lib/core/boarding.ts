@@ -111,7 +111,6 @@ export class Boarding<K> implements CallerHost<K>, BatchCallerHost<K> {
     for (const flight of flights) this.flights.disembarked(flight, led.has(flight) ? 'leader' : 'follower', reason);
   }
 
-  /** Described when an error asks: most calls that could fail do not. */
   place(key: K): ErrorPlace {
     return this.flights.place(key);
   }

@@ -269,7 +269,6 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
     });
   }
 
-  /** Described when an error asks: most calls that could fail do not. */
   place(key: K): ErrorPlace {
     return this.announcer.place(key);
   }

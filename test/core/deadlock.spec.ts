@@ -144,44 +144,29 @@ describe('A call is not refused', () => {
     await expect(Promise.all([outer, ...inner])).resolves.toEqual(['outer', 'outer']);
   });
 
-  it('when the one who closes the circle waits for somebody who can leave', async () => {
+  it.each([
+    ['started', false],
+    ['joined', true],
+  ])('when the one who closes the circle is waited for by somebody who %s it and can leave', async (_, joins) => {
     const group = groupOf('g');
-    const work = deferred();
-    const a = group.run('a', async () => {
-      const b = group.run(
-        'b',
-        async () => {
-          await work.promise;
-          return group.run('a', () => 'not run');
-        },
-        { signal: new AbortController().signal },
-      );
-      void b.catch(() => undefined);
-      return 'a';
-    });
-    await expect(a).resolves.toBe('a');
-    work.resolve();
-    await turn();
-    expect(group.stats()).toMatchObject({ failures: 0, active: 0 });
-  });
-
-  it('when the one who closes the circle is waited for by somebody who joined and can leave', async () => {
-    const group = groupOf('g');
-    const [joined, work] = [deferred(), deferred()];
-    const b = group.run('b', async () => {
-      await joined.promise;
+    const [asked, work] = [deferred(), deferred()];
+    const loadB = async (): Promise<string> => {
+      await asked.promise;
       return group.run('a', () => 'not run');
-    });
+    };
+    const b = joins ? group.run('b', loadB) : undefined;
     const a = group.run('a', async () => {
-      const left = group.run('b', () => 'not run', { signal: new AbortController().signal });
-      joined.resolve();
+      const left = group.run('b', loadB, { signal: new AbortController().signal });
+      void left.catch(() => undefined);
+      asked.resolve();
       await work.promise;
-      void left;
       return 'a';
     });
     await turn();
+    expect(group.stats()).toMatchObject({ flights: 2, followers: joins ? 2 : 1, failures: 0 });
     work.resolve();
-    await expect(Promise.all([a, b])).resolves.toEqual(['a', 'a']);
+    await expect(a).resolves.toBe('a');
+    if (b !== undefined) await expect(b).resolves.toBe('a');
   });
 
   it('when it is made from the same context after the inner flight has settled', async () => {

@@ -128,6 +128,18 @@ describe('What an observer hears', () => {
     expect(told).toEqual(['42']);
   });
 
+  it('is told to its own methods: they have their `this`', async () => {
+    class Recorder implements FlightObserver {
+      readonly told: string[] = [];
+      start({ describedKey }: FlightEvents['start']): void {
+        this.told.push(`${describedKey} starts`);
+      }
+    }
+    const observer = new Recorder();
+    await new Group({ observer }).run('42', () => 'done');
+    expect(observer.told).toEqual(['42 starts']);
+  });
+
   describe('in time', () => {
     fakeTime();
 

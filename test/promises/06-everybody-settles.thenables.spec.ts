@@ -134,7 +134,7 @@ describe('6. Everybody settles, once: whatever the function returns', () => {
   it.each<[string, unknown, PromiseSettledResult<unknown>]>([
     [
       'a thenable',
-      { then: (inner: Callback) => void inner('inner value') },
+      { then: (inner: Callback) => inner('inner value') },
       { status: 'fulfilled', value: 'inner value' },
     ],
     ['a promise that rejects', Promise.reject(new Error('inner')), { status: 'rejected', reason: new Error('inner') }],
@@ -159,10 +159,34 @@ describe('6. Everybody settles, once: whatever the function returns', () => {
     expect(group.size).toBe(0);
   });
 
+  it('a thenable that comes later to another has not ended before that has, which is asked once', async () => {
+    const group = new Group();
+    const later: Callback[] = [];
+    const then = jest.fn((onValue: Callback) => void later.push(onValue));
+    const answers = callers(group, () => ({ then }));
+    later[0]!({ then });
+    expect(group.stats()).toMatchObject({ active: 1 });
+    expect(group.size).toBe(1);
+    later[1]!('rows');
+
+    expect(await answers).toEqual(all({ status: 'fulfilled', value: 'rows' }));
+    expect(then).toHaveBeenCalledTimes(2);
+  });
+
+  it('a subclass is not handed out, though its `then` is the inherited one', async () => {
+    class Cancelable<T> extends Promise<T> {}
+    const group = new Group();
+    const promise = Cancelable.resolve('done');
+    const call = group.run('key', () => promise);
+
+    expect(call).not.toBeInstanceOf(Cancelable);
+    await expect(call).resolves.toBe('done');
+  });
+
   it('a function that is a thenable is asked once, as query builders are', async () => {
     const group = new Group();
     const query = Object.assign(() => 'not called', {
-      then: jest.fn((onValue: Callback) => void onValue('rows')),
+      then: jest.fn((onValue: Callback) => onValue('rows')),
     });
 
     expect(await callers(group, () => query)).toEqual(all({ status: 'fulfilled', value: 'rows' }));

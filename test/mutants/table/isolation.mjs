@@ -40,7 +40,7 @@ const handingOut = [
     'flights',
     [`if (flight.keyed) this.roster.free(flight);\n      this.settleAs`, `this.settleAs`],
   ],
-  ['who comes late gets the original', 'flight', [`return share === undefined`, `return share !== share`]],
+  ['who comes late gets the original', 'flight', [`return share === undefined`, `return share !== null`]],
   [
     'a call without options gets the original',
     'boarding',

@@ -26,7 +26,7 @@ export const nestjs = [
     [`weakEntry(ofClass, instance.constructor,`, `weakEntry(ofClass, this,`],
     'decorator-scopes',
   ),
-  nest(11, 'two routes meet', 'route', [`this.id = String(++routes);`, `this.id = '';`], 'interceptor/key'),
+  nest(11, 'two routes meet', 'route', [`this.id = String(++routes);`, `this.id = '';`], 'interceptor/random-requests'),
   nest(
     13,
     'a provider that is made per request is coalesced',
@@ -63,7 +63,7 @@ export const nestjs = [
     'requests of two addresses are merged',
     'http-key',
     [`return [request.ip, request.protocol,`, `return [request.protocol,`],
-    'interceptor/client-share',
+    'interceptor/random-requests',
   ),
   nest(
     13,

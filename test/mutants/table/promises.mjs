@@ -317,8 +317,8 @@ export const promises = [
     ],
   ]),
   mutant(12, 'events are made for nobody', 'announcer', [[START, START.replace(/if \(.*?\) /, '')]]),
-  mutant(12, 'a key is described for an error that does not happen', 'announcer', [
-    [`let described: string | undefined;`, `let described: string | undefined = describe();`],
+  mutant(12, 'a key is described for an error that does not happen', 'group', [
+    [`checkCallOptions(options, place);`, `place();\n    checkCallOptions(options, place);`],
   ]),
   mutant(12, 'a lingering result keeps the process alive', 'flight', [
     [`setTimeout(onOver, lingerMs).unref();`, `setTimeout(onOver, lingerMs);`],
