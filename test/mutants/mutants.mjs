@@ -56,9 +56,14 @@ async function tryOut(mutant, directory) {
   const path = join(directory, 'lib', mutant.file);
   const original = readFileSync(path, 'utf8');
   writeFileSync(path, mutated(original, mutant));
-  const failures = await failuresOf(mutant.specs, directory, 60_000);
+  let failures = await failuresOf(mutant.specs, directory, 60_000);
+  let survived = mutant.specs.filter((spec) => failures.get(spec).length === 0);
+  if (survived.length > 0) {
+    // Once more, in case Jest took the file from its cache as it was before.
+    failures = await failuresOf(mutant.specs, directory, 120_000, '--no-cache');
+    survived = mutant.specs.filter((spec) => failures.get(spec).length === 0);
+  }
   writeFileSync(path, original);
-  const survived = mutant.specs.filter((spec) => failures.get(spec).length === 0);
   results.push({ mutant, survived });
   console.log(`${survived.length === 0 ? 'killed  ' : 'SURVIVED'} ${nameOf(mutant)}`);
   if (survived.length > 0) console.log(`               not noticed by ${survived.join(', ')}`);
@@ -98,11 +103,12 @@ function mutated(text, { what, file, changes }) {
 }
 
 /** The names of the first tests that failed, by spec; one that crashed or hung has failed too. */
-function failuresOf(specs, directory, timeout) {
+function failuresOf(specs, directory, timeout, ...more) {
   const paths = specs.map((spec) => `test/${spec}${spec.endsWith('.spec') ? '.ts' : ''}`);
   const jest = [
     join(directory, 'node_modules/jest/bin/jest.js'),
     ...['-i', '--json', '--testTimeout=10000', '--env', join(directory, 'test/mutants/bail-environment.mjs')],
+    ...more,
     ...paths,
   ];
   const flags = ['--experimental-vm-modules', '--disable-warning=ExperimentalWarning'];
