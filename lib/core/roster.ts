@@ -21,15 +21,16 @@ export class Roster<K> {
   /** The flight, or lingering result, that a caller of `key` may join now. */
   find(key: K): FlightRecord<K> | undefined {
     const flight = this.keyed.get(key);
-    if (flight === undefined || !this.isOverdue(flight)) return flight;
+    // Most flights have no such time: asked here, before anything is called.
+    if (flight === undefined || flight.joinableUntil === undefined || !this.isOverdue(flight)) return flight;
     this.pass(flight);
     // Nothing, unless an observer has called meanwhile.
     return this.keyed.get(key);
   }
 
   /** Whether its time to be joined is over. */
-  isOverdue({ joinableUntil }: FlightRecord<K>): boolean {
-    return joinableUntil !== undefined && turnTime() >= joinableUntil;
+  isOverdue(flight: FlightRecord<K>): boolean {
+    return flight.joinableUntil !== undefined && turnTime() >= flight.joinableUntil;
   }
 
   register(flight: FlightRecord<K>): void {

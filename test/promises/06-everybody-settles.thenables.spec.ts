@@ -132,11 +132,7 @@ describe('6. Everybody settles, once: whatever the function returns', () => {
   });
 
   it.each<[string, unknown, PromiseSettledResult<unknown>]>([
-    [
-      'a thenable',
-      { then: (inner: Callback) => inner('inner value') },
-      { status: 'fulfilled', value: 'inner value' },
-    ],
+    ['a thenable', { then: (inner: Callback) => inner('inner value') }, { status: 'fulfilled', value: 'inner value' }],
     ['a promise that rejects', Promise.reject(new Error('inner')), { status: 'rejected', reason: new Error('inner') }],
     [
       'something whose `then` cannot be read',

@@ -193,6 +193,14 @@ describe('12. Idle costs nothing', () => {
       expect(keys).not.toHaveBeenCalled();
     });
 
+    it('describes no key for an error that does not happen, in a batch either', async () => {
+      keys.mockClear();
+      const group = new Group({ describeKey: keys, isolate: 'clone', flightTimeoutMs: 60_000 });
+      const load = async (): Promise<Map<string, string>> => new Map([['key', 'done']]);
+      await Promise.all([group.doMany(['key'], load), group.run('key', () => 'not run', { waitTimeoutMs: 60_000 })]);
+      expect(keys).not.toHaveBeenCalled();
+    });
+
     it('makes none for an observer that does not want that event', async () => {
       await everything(new Group({ describeKey: keys, observer: {} }));
       expect(keys).not.toHaveBeenCalled();

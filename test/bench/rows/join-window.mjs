@@ -5,6 +5,7 @@ import { sideBySide } from '../measure.mjs';
 export async function measureRow(settings) {
   const makeLanes = () => [
     { ...byHand(), followers: 100 },
+    { ...ours(), followers: 100 },
     { ...ours({ joinWindowMs: 30_000 }), name: `${OURS}, 30 s join window`, followers: 100 },
   ];
   const alone = await sideBySide({ body: 'lone', lanes: makeLanes(), settings });
