@@ -71,11 +71,11 @@ export class Batch<K> implements Flight<readonly K[]>, BatchOf, Execution {
 export function loadedValues(
   loaded: unknown,
   keys: readonly unknown[],
-  place: ErrorPlace,
+  place: () => ErrorPlace,
 ): ({ readonly value: unknown } | undefined)[] {
   const map = loaded as Partial<ReadonlyMap<unknown, unknown>> | null | undefined;
   if (typeof map?.has !== 'function' || typeof map.get !== 'function') {
-    throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place);
+    throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place());
   }
   const values = map as ReadonlyMap<unknown, unknown>;
   return keys.map((key) => (values.has(key) ? { value: values.get(key) } : undefined));

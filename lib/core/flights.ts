@@ -96,7 +96,7 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
     let error = outcome;
     let found: ReturnType<typeof loadedValues> | undefined;
     try {
-      if (ok) found = loadedValues(outcome, batch.key, this.place(batch.key[0] as K));
+      if (ok) found = loadedValues(outcome, batch.key, () => this.place(batch.key[0] as K));
     } catch (misuse) {
       error = misuse;
     }

@@ -21,8 +21,7 @@ export class Roster<K> {
   /** The flight, or lingering result, that a caller of `key` may join now. */
   find(key: K): FlightRecord<K> | undefined {
     const flight = this.keyed.get(key);
-    // Most flights have no such time: asked here, before anything is called.
-    if (flight === undefined || flight.joinableUntil === undefined || !this.isOverdue(flight)) return flight;
+    if (flight === undefined || !this.isOverdue(flight)) return flight;
     this.pass(flight);
     // Nothing, unless an observer has called meanwhile.
     return this.keyed.get(key);

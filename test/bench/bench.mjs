@@ -3,6 +3,7 @@
 //   npm run bench -- --rows lone,follower   only these
 //   npm run bench -- --rounds 31            more rounds than usual
 //   npm run bench -- --quick                a look at everything in a minute or two
+//   npm run bench -- --docs                 into docs/ too, where the README shows it
 //
 // Results go to results/ as JSON and as a chart, and to standard output as Markdown. The exit code is 1 when a bar
 // fails.
@@ -33,7 +34,7 @@ const ROWS = [
 ];
 
 const here = fileURLToPath(new URL('.', import.meta.url));
-const { rows, settings } = readOptions();
+const { rows, settings, folders } = readOptions();
 installPeers();
 const tables = [];
 for (const row of rows) {
@@ -46,12 +47,18 @@ await report();
 
 function readOptions() {
   const { values } = parseArgs({
-    options: { rows: { type: 'string' }, rounds: { type: 'string' }, quick: { type: 'boolean' } },
+    options: {
+      rows: { type: 'string' },
+      rounds: { type: 'string' },
+      quick: { type: 'boolean' },
+      docs: { type: 'boolean' },
+    },
   });
   const wanted = values.rows?.split(',') ?? ROWS;
   for (const row of wanted) if (!ROWS.includes(row)) throw new Error(`No row '${row}'. There are: ${ROWS.join(', ')}.`);
   const rounds = values.rounds === undefined ? {} : { rounds: Number(values.rounds) };
-  return { rows: wanted, settings: { ...(values.quick ? QUICK : THOROUGH), ...rounds } };
+  const folders = [`${here}results`, ...(values.docs ? [fileURLToPath(new URL('../../docs', import.meta.url))] : [])];
+  return { rows: wanted, settings: { ...(values.quick ? QUICK : THOROUGH), ...rounds }, folders };
 }
 
 /** The peers have a package of their own, so that nobody installs them who does not measure. */
@@ -91,11 +98,15 @@ async function report() {
     tables,
     bars: judge(tables),
   };
-  mkdirSync(`${here}results`, { recursive: true });
-  writeFileSync(`${here}results/latest.json`, `${JSON.stringify(results, rounded, 2)}\n`);
+  const text = markdown(results);
   const picture = chart(results);
-  if (picture !== undefined) writeFileSync(`${here}results/latest.svg`, picture);
-  console.log(markdown(results));
+  for (const folder of folders) {
+    mkdirSync(folder, { recursive: true });
+    writeFileSync(`${folder}/benchmark.json`, `${JSON.stringify(results, rounded, 2)}\n`);
+    writeFileSync(`${folder}/benchmark.md`, `# Benchmark\n\n${text}\n`);
+    if (picture !== undefined) writeFileSync(`${folder}/benchmark.svg`, picture);
+  }
+  console.log(text);
   if (results.bars.some(({ verdict }) => verdict === 'FAILS')) process.exitCode = 1;
 }
 

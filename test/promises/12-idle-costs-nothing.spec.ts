@@ -193,11 +193,12 @@ describe('12. Idle costs nothing', () => {
       expect(keys).not.toHaveBeenCalled();
     });
 
-    it('describes no key for an error that does not happen, in a batch either', async () => {
+    it('describes no key for an error that does not happen: a copy that can be made, a time that is kept', async () => {
       keys.mockClear();
       const group = new Group({ describeKey: keys, isolate: 'clone', flightTimeoutMs: 60_000 });
-      const load = async (): Promise<Map<string, string>> => new Map([['key', 'done']]);
-      await Promise.all([group.doMany(['key'], load), group.run('key', () => 'not run', { waitTimeoutMs: 60_000 })]);
+      const load = async (): Promise<object> => ({ name: 'a lamp' });
+      await Promise.all([group.run('key', load), group.run('key', load, { waitTimeoutMs: 60_000 })]);
+      await group.doMany(['many'], async () => new Map([['many', 'loaded']]));
       expect(keys).not.toHaveBeenCalled();
     });
 

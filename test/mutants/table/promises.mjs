@@ -56,12 +56,18 @@ export const promises = [
     P[1],
     P[5],
   ),
-  mutant(2, 'the join window is ignored', 'roster', [[`turnTime() >= joinableUntil`, `turnTime() >= Infinity`]], P[2]),
+  mutant(
+    2,
+    'the join window is ignored',
+    'roster',
+    [[`turnTime() >= flight.joinableUntil`, `turnTime() >= Infinity`]],
+    P[2],
+  ),
   mutant(
     2,
     'the join window is one millisecond too long',
     'roster',
-    [[`turnTime() >= joinableUntil`, `turnTime() > joinableUntil`]],
+    [[`turnTime() >= flight.joinableUntil`, `turnTime() > flight.joinableUntil`]],
     P[2],
   ),
   mutant(
