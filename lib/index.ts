@@ -68,3 +68,5 @@ export {
   SkipSingleFlight,
   type ContextKeyFunction,
 } from './nest/share.decorators.js';
+export { keyFrom } from './nest/key-from.js';
+export { FlightSignal } from './nest/flight-signal.decorator.js';

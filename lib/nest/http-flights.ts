@@ -42,11 +42,12 @@ export class HttpFlights {
   routeOf(context: ExecutionContext): Route {
     const controller = context.getClass();
     const handler = context.getHandler();
-    const { app, server } = context.switchToHttp().getRequest<{ app?: object; server?: object }>();
+    const isHttp = context.getType() === 'http';
+    const { app, server } = isHttp ? context.switchToHttp().getRequest<{ app?: object; server?: object }>() : {};
     // A lone interceptor, `new` in a decorator say, may stand in several apps: Express names its app, Fastify its server.
     const ofApp = weakEntry(this.routes, app ?? server ?? this, () => new WeakMap<object, WeakMap<object, Route>>());
     const ofController = weakEntry(ofApp, controller, () => new WeakMap<object, Route>());
-    return weakEntry(ofController, handler, () => new Route(controller, handler, this.registry?.http ?? {}));
+    return weakEntry(ofController, handler, () => new Route(controller, handler, this.registry?.http ?? {}, isHttp));
   }
 }
 

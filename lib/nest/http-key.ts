@@ -1,24 +1,8 @@
-import { createHash } from 'node:crypto';
+import { hash } from 'node:crypto';
 import type { ExecutionContext } from '@nestjs/common';
 import { encodeKey } from '../core/key.js';
+import type { HttpRequest } from './http-exchange.js';
 import type { Route } from './route.js';
-
-/** What of an HTTP request the interceptor looks at, on Express and on Fastify. */
-export interface HttpRequest {
-  readonly method: string;
-  readonly url: string;
-  readonly originalUrl?: string;
-  readonly ip?: string | undefined;
-  readonly hostname?: string | undefined;
-  readonly protocol?: string | undefined;
-  readonly headers: Readonly<Record<string, string | string[] | undefined>>;
-  readonly rawHeaders?: readonly string[];
-  readonly socket?: unknown;
-  /** HTTP/2: where a body needs no header that announces it. */
-  readonly stream?: { readonly endAfterHeaders?: boolean } | undefined;
-  /** Fastify's request stands before Node's. */
-  readonly raw?: Pick<HttpRequest, 'rawHeaders' | 'stream'>;
-}
 
 /**
  * Headers that say nothing of who asks or for what: those of the hop, and ids that only trace the request. Whole names,
@@ -57,8 +41,21 @@ export function routeKey(request: HttpRequest, route: Route, context: ExecutionC
     if (key === undefined || key === null) return undefined;
     return httpKey(request, route, ['key', encodeKey(key, `The key function of ${route.name} returned`)]);
   }
-  if (route.share === 'public') return httpKey(request, route, ['public', ...varyParts(request, route.vary)]);
-  return goesAlone(request) ? undefined : httpKey(request, route, ['client', ...clientParts(request)]);
+  if (route.share === 'public') return httpKey(request, route, ['public', varyParts(request, route.vary)]);
+  if (goesAlone(request)) return undefined;
+  if (route.share === 'client') return httpKey(request, route, ['client', ...clientParts(request)]);
+  const user = route.identity?.(context);
+  if (user === undefined) return undefined;
+  const identity = encodeKey(user, `http.identity returned, for ${route.name},`);
+  return httpKey(request, route, ['user', identity, varyParts(request, route.vary)]);
+}
+
+/** The key of a call over another transport, which only a key by hand can make; undefined when it goes alone. */
+export function callKey(route: Route, context: ExecutionContext): string | undefined {
+  const key = route.keyFn?.(context);
+  if (key === undefined || key === null) return undefined;
+  const encoded = encodeKey(key, `The key function of ${route.name} returned`);
+  return `${context.getType().toUpperCase()} ${route.name} #${digest([route.id, context.getType(), encoded])}`;
 }
 
 /** What follows the address in a key: the part that says whose answers are shared. Nested, so that no two look alike. */
@@ -72,8 +69,11 @@ function httpKey(request: HttpRequest, route: Route, parts: ShareParts): string 
   const { headers, hostname, method, originalUrl: url = request.url } = request;
   // As it was sent, and as a trusted proxy says it was: an app of many hosts tells them apart by the second.
   const host = [headerText(headers[':authority']) ?? headerText(headers.host), hostname];
-  const covered = JSON.stringify([route.id, method, host, url, parts]);
-  return `${method} ${pathOf(url)} #${createHash('sha256').update(covered).digest('base64url')}`;
+  return `${method} ${pathOf(url)} #${digest([route.id, method, host, url, parts])}`;
+}
+
+function digest(covered: unknown): string {
+  return hash('sha256', JSON.stringify(covered), 'base64url');
 }
 
 /** Without a query, and without a password that stands before the host of a whole URL. */
@@ -134,4 +134,36 @@ function headerText(value: string | string[] | undefined): string | undefined {
 /** The headers as they came in; none where a platform makes requests without. */
 function rawHeaders({ rawHeaders: own, raw }: HttpRequest): readonly string[] {
   return own ?? raw?.rawHeaders ?? [];
+}
+
+/** In which respect two requests of one route and URL are not the same, by the name of a header or of what else counts. */
+export function differenceOf(one: HttpRequest, other: HttpRequest, route: Route): string | undefined {
+  if (route.share === 'client') {
+    const names = new Set(
+      [one, other].flatMap((request) => [...received(request).keys(), ...Object.keys(request.headers)]),
+    );
+    for (const name of names) {
+      if (IGNORED.has(name)) continue;
+      if (headerText(one.headers[name]) !== headerText(other.headers[name])) return `the header '${name}'`;
+      if (received(one).get(name) !== received(other).get(name)) return `the header '${name}', as it was received`;
+    }
+    if (one.ip !== other.ip) return "the client's address";
+    return one.protocol === other.protocol ? undefined : 'the protocol';
+  }
+  const name = route.vary.find((header) => {
+    const lower = header.toLowerCase();
+    return headerText(one.headers[lower]) !== headerText(other.headers[lower]);
+  });
+  return name === undefined ? undefined : `the header '${name.toLowerCase()}'`;
+}
+
+/** The headers as they came in, by their names. */
+function received(request: HttpRequest): Map<string, string> {
+  const byName = new Map<string, string>();
+  const raw = rawHeaders(request);
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase() ?? '';
+    byName.set(name, `${byName.get(name) ?? ''}\0${raw[i + 1] ?? ''}`);
+  }
+  return byName;
 }

@@ -1,18 +1,27 @@
+import type { ExecutionContext } from '@nestjs/common';
 import { InvalidOptionError } from '../core/errors.js';
-import { checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
+import type { FlightKey } from '../core/key.js';
+import { checkCallOptions, checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
 
 /** What differs in Nest from the core's defaults: one hung call cannot take its key out of service. */
 export const NEST_DEFAULTS = { joinWindowMs: 30_000 } as const satisfies GroupOptions;
 
 /** Who may share an answer over HTTP: see `SingleFlightInterceptor`. */
-export type HttpShare = 'client' | 'public';
+export type HttpShare = 'client' | 'user' | 'public';
 
 /** What holds for every route that the interceptor stands before, unless the route says otherwise. */
 export interface SingleFlightHttpOptions {
   /** Who may share an answer. Default: `'client'`, only identical requests of one client. */
   share?: HttpShare | undefined;
-  /** With `'public'`, the request headers on which an answer depends. Default: `accept`, `accept-language`. */
+  /**
+   * Who asks, for `'user'`: a key that no two people have in common, such as `[tenant, user.id]`; `undefined`: the request
+   * goes alone. It is asked for every request, after the guards.
+   */
+  identity?: ((context: ExecutionContext) => FlightKey | undefined) | undefined;
+  /** With `'user'` and `'public'`, the request headers on which an answer depends. Default: `accept`, `accept-language`. */
   vary?: readonly string[] | undefined;
+  /** A request that has waited this long, in milliseconds, for another's answer is answered 503. Default: none. */
+  waitTimeoutMs?: number | undefined;
 }
 
 /** What `SingleFlightModule.forRoot` takes: the defaults of every group in the app, and what holds for the app itself. */
@@ -23,7 +32,7 @@ export interface SingleFlightModuleOptions extends GroupOptions {
 }
 
 export const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http'] as const;
-export const HTTP_OPTIONS = ['share', 'vary'] as const;
+export const HTTP_OPTIONS = ['share', 'identity', 'vary', 'waitTimeoutMs'] as const;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkModuleOptions(options: SingleFlightModuleOptions): void {
@@ -33,15 +42,23 @@ export function checkModuleOptions(options: SingleFlightModuleOptions): void {
   if (enabled !== undefined && typeof enabled !== 'boolean') {
     throw InvalidOptionError.value('enabled', enabled, 'true or false');
   }
-  if (http !== undefined) checkHttpOptions(http);
+  if (http === undefined) return;
+  checkHttpOptions(http);
+  if (http.share === 'user' && http.identity === undefined) {
+    throw InvalidOptionError.value('identity', undefined, "a function from an execution context to a key, for 'user'");
+  }
 }
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkHttpOptions(http: SingleFlightHttpOptions): void {
   checkNames(http, HTTP_OPTIONS);
-  const { share, vary } = http;
-  if (share !== undefined && !['client', 'public'].includes(share)) {
-    throw InvalidOptionError.value('share', share, "'client' or 'public'");
+  const { share, identity, vary, waitTimeoutMs } = http;
+  checkCallOptions({ waitTimeoutMs }, () => ({}));
+  if (share !== undefined && !['client', 'user', 'public'].includes(share)) {
+    throw InvalidOptionError.value('share', share, "'client', 'user' or 'public'");
+  }
+  if (identity !== undefined && typeof identity !== 'function') {
+    throw InvalidOptionError.value('identity', identity, 'a function from an execution context to a key');
   }
   if (vary !== undefined && !Array.isArray(vary))
     throw InvalidOptionError.value('vary', vary, 'an array of header names');

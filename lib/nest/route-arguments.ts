@@ -5,6 +5,8 @@ import { InvalidOptionError } from '../core/errors.js';
 const ROUTE_ARGUMENTS = '__routeArguments__';
 const PASSTHROUGH = '__responsePassthrough__';
 const SSE = '__sse__';
+/** The HTTP method of a handler. */
+const METHOD = 'method';
 const RESPONSE = 1;
 const NEXT = 2;
 const SESSION = 7;
@@ -38,6 +40,9 @@ export function routeArgumentsOf(controller: object, methodName: string | symbol
 
 /** @throws InvalidOptionError for a handler whose return value is not what its client gets */
 export function checkRoute(controller: { readonly name: string }, methodName: string | symbol): void {
+  const handler = handlerOf(controller, methodName);
+  // A resolver's or gateway's arguments have numbers that mean others there: `@Context()` has that of `@Res()`.
+  if (handler === undefined || !Reflect.hasMetadata(METHOD, handler)) return;
   const { answersItself, sse } = routeArgumentsOf(controller, methodName);
   const method = `${controller.name}.${String(methodName)}`;
   if (sse) {

@@ -1,5 +1,8 @@
 import 'reflect-metadata';
+import { InvalidOptionError } from '../core/errors.js';
+import type { CallOptions } from '../core/options.js';
 import type { HttpShare, SingleFlightHttpOptions } from './module-options.js';
+import { Overlaps } from './overlaps.js';
 import { routeArgumentsOf } from './route-arguments.js';
 import { KEY, SHARE, SKIP, type ContextKeyFunction, type StatedShare } from './share.decorators.js';
 
@@ -10,9 +13,16 @@ const DEFAULT_VARY = ['accept', 'accept-language'];
 /** What the interceptor knows of one handler of one controller class. */
 export class Route {
   private readonly neverShared: boolean;
+  /** Whether its handler writes to its client's response itself. */
+  readonly passthrough: boolean;
   readonly keyFn: ContextKeyFunction | undefined;
   readonly share: HttpShare;
+  readonly identity: SingleFlightHttpOptions['identity'];
   readonly vary: readonly string[];
+  /** What its requests ask for as callers. */
+  readonly options: CallOptions | undefined;
+  /** Whether its requests overlap and never merge; gone once that is known. Written by the interceptor. */
+  overlaps: Overlaps | undefined;
   /** For errors. */
   readonly name: string;
   /** Tells it apart from every other route in the process. */
@@ -24,6 +34,8 @@ export class Route {
     controller: { readonly name: string },
     handler: { readonly name: string },
     http: SingleFlightHttpOptions,
+    /** Over another transport there is no response to write to. */
+    isHttp = true,
   ) {
     // A share that the handler states replaces its class's key too.
     const speaker = [KEY, SHARE].some((key) => Reflect.hasMetadata(key, handler)) ? handler : controller;
@@ -31,19 +43,23 @@ export class Route {
     this.keyFn = Reflect.getMetadata(KEY, speaker) as ContextKeyFunction | undefined;
     this.share = stated?.share ?? http.share ?? 'client';
     this.vary = stated?.vary ?? http.vary ?? DEFAULT_VARY;
-    const byHand = this.keyFn !== undefined || this.share === 'public';
+    this.identity = http.identity;
+    this.options = http.waitTimeoutMs === undefined ? undefined : { waitTimeoutMs: http.waitTimeoutMs };
+    const byHandKey = this.keyFn !== undefined;
+    const byHand = byHandKey || this.share === 'public';
     const methodName = methodNameOf(controller, handler);
     const route = routeArgumentsOf(controller, methodName ?? '');
+    this.passthrough = route.passthrough;
     this.neverShared =
       [handler, controller].some((place) => Reflect.getMetadata(SKIP, place) === true) ||
       // A function that the class does not know: nobody can tell whether it answers by itself.
       methodName === undefined ||
-      route.sse ||
-      route.answersItself ||
-      // Followers would lack the status and headers that the handler sets on its own response.
-      route.passthrough ||
-      (route.session && !byHand);
+      (isHttp && (route.sse || route.answersItself)) ||
+      // It writes to its own client's response or session, and nobody has said that all may have the same answer.
+      (isHttp && (route.passthrough || route.session) && !byHand);
     this.name = `${controller.name}.${handler.name}`;
+    if (this.share === 'user' && this.keyFn === undefined && this.identity === undefined) throw noIdentity(this.name);
+    this.overlaps = byHandKey || this.neverShared ? undefined : new Overlaps(this);
     this.id = String(++routes);
   }
 
@@ -56,6 +72,28 @@ export class Route {
   restAlone(): void {
     this.aloneUntil = performance.now() + ALONE_FOR_MS;
   }
+}
+
+/** @throws InvalidOptionError when a controller or one of its handlers states `'user'` and nobody says who asks */
+export function checkShares(controller: { readonly name: string }, http: SingleFlightHttpOptions): void {
+  if (http.identity !== undefined) return;
+  const { prototype } = controller as unknown as { prototype: object };
+  const stated = (place: object): boolean =>
+    (Reflect.getMetadata(SHARE, place) as StatedShare | undefined)?.share === 'user';
+  if (stated(controller)) throw noIdentity(controller.name);
+  for (let level: object | null = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
+    for (const name of Object.getOwnPropertyNames(level)) {
+      const method: unknown = Object.getOwnPropertyDescriptor(level, name)?.value;
+      if (typeof method === 'function' && stated(method)) throw noIdentity(`${controller.name}.${name}`);
+    }
+  }
+}
+
+function noIdentity(place: string): InvalidOptionError {
+  return new InvalidOptionError(
+    `${place} shares answers per 'user', and nothing says who asks. ` +
+      'Give forRoot({ http: { identity: (context) => … } }), a function that returns a key of the user.',
+  );
 }
 
 /** How many routes were seen: no two have the same id. */

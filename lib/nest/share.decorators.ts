@@ -1,6 +1,7 @@
 import { SetMetadata, type CustomDecorator, type ExecutionContext } from '@nestjs/common';
 import { InvalidKeyError } from '../core/errors.js';
 import { inspect } from '../core/inspect.js';
+import { checkNames } from '../core/options.js';
 import type { KeyResult } from './decorator-types.js';
 import { checkHttpOptions, type HttpShare } from './module-options.js';
 import { metadataKey } from './tokens.js';
@@ -21,10 +22,12 @@ export const SKIP = metadataKey('skip');
 /**
  * States who may share an answer of this route, or of all routes of this controller.
  *
- * `'client'`: only identical requests of one client. `'public'`: everybody whose `vary` headers are the same. State
- * `'public'` only where the answer depends on nothing else that a request holds.
+ * `'client'`: only identical requests of one client. `'user'`: one user's requests, as `http.identity` of `forRoot` tells
+ * users apart, whose `vary` headers are the same. `'public'`: everybody whose `vary` headers are the same. State `'user'`
+ * only where the answer depends on nothing but the user, the URL and these headers, and `'public'` only where it depends
+ * not even on the user.
  *
- * @param options `vary`: with `'public'`, the request headers on which the answer depends. Default: `accept` and
+ * @param options `vary`: with `'user'` and `'public'`, the request headers on which the answer depends. Default: `accept` and
  * `accept-language`
  * @throws InvalidOptionError when the share or an option is unknown
  *
@@ -46,8 +49,9 @@ export const SKIP = metadataKey('skip');
  */
 export function SingleFlightShare(
   share: HttpShare,
-  options: { readonly vary?: readonly string[] } = {},
+  options: { readonly vary?: readonly string[] | undefined } = {},
 ): CustomDecorator<symbol> {
+  checkNames(options, ['vary']);
   checkHttpOptions({ ...options, share });
   return SetMetadata<symbol, StatedShare>(SHARE, { share, vary: options.vary });
 }

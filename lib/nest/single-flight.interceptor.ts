@@ -6,12 +6,18 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { from, lastValueFrom, mergeMap, Observable, toArray } from 'rxjs';
+import { catchError, Observable, throwError } from 'rxjs';
+import type { Seat } from '../core/callers.js';
+import type { Flight } from '../core/flight.js';
+import { boardToLeave } from '../rx/do-chan.js';
+import { boarding, landed, type Landed } from '../rx/observables.js';
+import { callOf, flightOf } from './flight-signal.decorator.js';
+import { httpError } from './http-errors.js';
+import type { HttpRequest, HttpResponse } from './http-exchange.js';
 import { HttpFlights } from './http-flights.js';
-import { routeKey, type HttpRequest } from './http-key.js';
-import type { Route } from './route.js';
+import { callKey, routeKey } from './http-key.js';
+import { Passage } from './passage.js';
 import type { SingleFlightRegistry } from './single-flight.registry.js';
-import { singleUseKind } from './single-use.js';
 import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
 
 /**
@@ -24,9 +30,13 @@ import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
  * could still belong to different people go alone. Where more is stated, it is the developer who says that everybody
  * with the same key may have the same answer.
  *
- * Always alone: other methods, handlers with `@Res()`, `@Next()` or `@Sse()`, transports other than HTTP. A stream,
- * StreamableFile or Response is not shared: whoever had joined runs the handler too, and for 30 seconds the route's
- * requests go alone.
+ * Status and headers that the leader's handler gave its response are given to its followers' too. A client that goes
+ * away leaves the flight. Limits and wait timeouts are answered 503 with Retry-After, flight timeouts 504.
+ *
+ * Always alone: other methods, handlers with `@Res()`, `@Next()` or `@Sse()`. What cannot be shared (a stream, a
+ * StreamableFile, a Response, an answer that sets a cookie or a status that is no success) goes to the leader: whoever
+ * had joined runs the handler too, and for 30 seconds the route's requests go alone. Over other transports (GraphQL
+ * queries, messages, WebSockets) calls are coalesced only where `@SingleFlightKey` makes their key.
  *
  * @example
  * ```ts
@@ -52,38 +62,56 @@ export class SingleFlightInterceptor implements NestInterceptor {
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    if (context.getType() !== 'http') return next.handle();
+    return context.getType() === 'http' ? this.interceptRequest(context, next) : this.interceptCall(context, next);
+  }
+
+  private interceptRequest(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const request = context.switchToHttp().getRequest<HttpRequest>();
-    if (request.method !== 'GET' && request.method !== 'HEAD') return next.handle();
+    const response = context.switchToHttp().getResponse<HttpResponse>();
+    if (request.method !== 'GET' && request.method !== 'HEAD') return answered(next, response);
     // Inside itself, when it stands before both the app and the controller: it would wait for itself.
     if (this.flights.aboard.has(request)) return next.handle();
     const route = this.flights.routeOf(context);
     const key = this.flights.enabled && !route.alone ? routeKey(request, route, context) : undefined;
-    if (key !== undefined) return this.coalesced(request, route, key, next);
-    this.flights.countBypass(request);
-    return next.handle();
-  }
-
-  private coalesced(request: object, route: Route, key: string, next: CallHandler): Observable<unknown> {
-    const { aboard, group } = this.flights;
+    if (key === undefined) {
+      this.flights.countBypass(request);
+      return answered(next, response);
+    }
     return new Observable((subscriber) => {
-      aboard.add(request);
-      let led = false;
-      const answer = group.run(key, () => {
-        led = true;
-        return lastValueFrom(next.handle().pipe(toArray()));
-      });
-      // A promise and no shared Observable: what comes next runs in this request's own async context.
-      from(answer)
-        .pipe(
-          mergeMap((values) => {
-            const shareable = values.every((value) => singleUseKind(value) === undefined);
-            if (!shareable) route.restAlone();
-            return led || shareable ? from(values) : next.handle();
-          }),
-        )
-        .subscribe(subscriber);
-      return () => aboard.delete(request);
+      const passage = new Passage(this.flights, route, request, response, next);
+      return passage.travel(key, subscriber);
     });
   }
+
+  /** A call over another transport: coalesced where its handler has a key by hand. */
+  private interceptCall(context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    const route = this.flights.routeOf(context);
+    if (route.keyFn === undefined || route.alone || !this.flights.enabled || writes(context)) return next.handle();
+    const key = callKey(route, context);
+    const { group } = this.flights;
+    if (key === undefined) {
+      group.countBypass();
+      return next.handle();
+    }
+    return boarding((): Seat<Landed<unknown>> => {
+      const lead = (flight: Flight): Promise<Landed<unknown>> => {
+        const call = callOf(context);
+        if (call !== undefined) flightOf.set(call, flight);
+        return landed(next.handle(), flight, () => group.place(key));
+      };
+      return boardToLeave(group, key, lead, route.options);
+    });
+  }
+}
+
+/** The handler's own answer, for a request that goes alone. */
+function answered(next: CallHandler, response: HttpResponse): Observable<unknown> {
+  return next.handle().pipe(catchError((error: unknown) => throwError(() => httpError(error, response))));
+}
+
+/** A GraphQL operation that is not a query: it changes something, or it does not end. */
+function writes(context: ExecutionContext): boolean {
+  if (context.getType<string>() !== 'graphql') return false;
+  const info = context.getArgByIndex<{ operation?: { operation?: string } } | undefined>(3);
+  return info?.operation?.operation !== 'query';
 }

@@ -13,6 +13,7 @@ import {
 } from './module-options.js';
 import { WeakCollection } from './weak-collection.js';
 import { checkRoute } from './route-arguments.js';
+import { checkShares } from './route.js';
 import { SingleFlightService } from './single-flight.service.js';
 import { groupOptionsToken } from './tokens.js';
 
@@ -103,6 +104,9 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
   onModuleInit(): void {
     this.inspected = new WeakSet();
     this.inspectProviders();
+    for (const module of this.modules.values()) {
+      for (const { metatype } of module.controllers.values()) if (metatype) checkShares(metatype, this.http);
+    }
   }
 
   /** Looks at the providers and controllers of one class, or of all. */

@@ -125,7 +125,7 @@ describe('SingleFlightModule.forRoot', () => {
   it.each([
     [{ lingerMs: -1 }, '`lingerMs` is the number -1. It must be a number of milliseconds from 0 to 2147483647.'],
     [{ enabled: 'yes' }, '`enabled` is the string "yes". It must be true or false.'],
-    [{ http: { share: 'all' } }, "`share` is the string \"all\". It must be 'client' or 'public'."],
+    [{ http: { share: 'all' } }, "`share` is the string \"all\". It must be 'client', 'user' or 'public'."],
     [{ http: { vary: 'accept' } }, '`vary` is the string "accept". It must be an array of header names.'],
     [
       { http: { vary: ['accept', '*'] } },
@@ -135,7 +135,11 @@ describe('SingleFlightModule.forRoot', () => {
       { http: { vary: ['accept, origin'] } },
       '`vary` is the string "accept, origin". It must be an array of header names, each without blanks and none of them *.',
     ],
-    [{ http: { identity: 1 } }, 'there is no option `identity`. The options are `share`, `vary`.'],
+    [
+      { http: { identity: 1 } },
+      '`identity` is the number 1. It must be a function from an execution context to a key.',
+    ],
+    [{ http: { ttl: 1 } }, 'there is no option `ttl`. The options are `share`, `identity`, `vary`, `waitTimeoutMs`.'],
     [{ ttl: 5 }, /^there is no option `ttl`\. The options are `name`, `joinWindowMs`, .*`enabled`, `http`/],
   ])('is refused at start with %j', async (options, message) => {
     const module = SingleFlightModule.forRoot(options as SingleFlightModuleOptions);

@@ -3,7 +3,6 @@ import {
   Controller,
   Delete,
   Get,
-  Header,
   Next,
   Patch,
   Post,
@@ -97,14 +96,6 @@ class Answering {
   @SingleFlightKey(() => 'one key for all')
   async keyed(@Res() response: AnyResponse): Promise<void> {
     response.send(await hold.work('by hand'));
-  }
-
-  @Get('passthrough')
-  @Header('x-static', 'static')
-  async passthrough(@Res({ passthrough: true }) response: AnyResponse): Promise<string> {
-    const value = await hold.work('passed');
-    response.status(202).header('x-run', String(hold.runs));
-    return value;
   }
 
   @Sse('events')
@@ -246,15 +237,6 @@ describe.each(PLATFORMS)('Requests that go alone, on %s', (platform) => {
 
     it('a handler with @Res() that its constructor has bound', async () => {
       expect(await expectAlone({ path: '/bound' })).toEqual(['bound', 'bound', 'bound']);
-    });
-
-    it('a handler with @Res({ passthrough: true }): everybody gets what it set', async () => {
-      const burst = await server.burst(...times(3, { path: '/answering/passthrough' }));
-      expect(burst.runs).toBe(3);
-      for (const { status, headers, body } of burst.replies) {
-        expect({ status, body }).toEqual({ status: 202, body: 'passed' });
-        expect(headers).toMatchObject({ 'x-static': 'static', 'x-run': '3' });
-      }
     });
 
     it('@Sse(): everybody gets every event', async () => {

@@ -2,7 +2,8 @@ import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Req, UseInterceptors, type ExecutionContext } from '@nestjs/common';
 import { SingleFlightInterceptor, SingleFlightShare, type HttpShare } from 'nestjs-singleflight';
 import fc from 'fast-check';
-import { routeKey, type HttpRequest } from '../../../lib/nest/http-key.js';
+import type { HttpRequest } from '../../../lib/nest/http-exchange.js';
+import { routeKey } from '../../../lib/nest/http-key.js';
 import { Route } from '../../../lib/nest/route.js';
 import { closeServers, hold, httpFlights, PLATFORMS, TestServer, type Asked } from './support/server.js';
 

@@ -1,0 +1,88 @@
+import type { HttpResponse } from './http-exchange.js';
+
+/** The status and the headers that a handler, and the interceptors inside, gave its response. Plain data, for `isolate`. */
+export interface Replay {
+  /** Undefined where they left the status as it was. */
+  readonly status: number | undefined;
+  readonly headers: readonly (readonly [name: string, value: string | number | string[]])[];
+  readonly removed: readonly string[];
+}
+
+/** A response before its handler ran. */
+export interface Before {
+  readonly status: number;
+  readonly headers: ReturnType<HttpResponse['getHeaders']>;
+}
+
+/** What followers get where the handler set neither status nor header. */
+const NOTHING: Replay = { status: undefined, headers: [], removed: [] };
+
+/**
+ * Each response's own: what belongs to the connection, to the body as it is sent, or to the origin that asks. Whoever
+ * writes them writes them for every response.
+ */
+const OWN = new Set([
+  ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'trailer', 'upgrade', 'date'],
+  ...['content-length', 'content-encoding', 'vary'],
+]);
+const CORS = 'access-control-';
+
+export function before(response: HttpResponse): Before {
+  // A copy: both platforms make one for each call.
+  return { status: response.statusCode, headers: response.getHeaders() };
+}
+
+/** What the handler did to its response; undefined where that cannot be shared. */
+export function recordSince({ status, headers }: Before, response: HttpResponse): Replay | undefined {
+  const now = response.getHeaders();
+  // Cookies are for one client, and an answer that is no success may be about one.
+  if (String(now['set-cookie']) !== String(headers['set-cookie']) || hasPendingCookies(response)) return undefined;
+  if (response.statusCode !== status && !isSuccess(response.statusCode)) return undefined;
+  const changed: (readonly [string, string | number | string[]])[] = [];
+  for (const name in now) {
+    const value = now[name];
+    if (value !== undefined && !isOwn(name) && !isSame(value, headers[name])) changed.push([name, copyOf(value)]);
+  }
+  const removed = Object.keys(headers).filter((name) => now[name] === undefined && !isOwn(name));
+  if (response.statusCode === status && changed.length === 0 && removed.length === 0) return NOTHING;
+  return { status: response.statusCode === status ? undefined : response.statusCode, headers: changed, removed };
+}
+
+/** Gives a follower's response the status and headers of its leader's. */
+export function replay({ status, headers, removed }: Replay, response: HttpResponse): void {
+  if (status !== undefined) response.status(status);
+  for (const name of removed) response.removeHeader(name);
+  for (const [name, value] of headers) response.header(name, value);
+}
+
+function isSuccess(status: number): boolean {
+  return status >= 200 && status < 300;
+}
+
+function isOwn(name: string): boolean {
+  const lower = name.toLowerCase();
+  return OWN.has(lower) || lower.startsWith(CORS);
+}
+
+function isSame(one: unknown, other: unknown): boolean {
+  return one === other || (Array.isArray(one) && Array.isArray(other) && one.join('\0') === other.join('\0'));
+}
+
+function copyOf(value: string | number | readonly string[]): string | number | string[] {
+  return typeof value === 'object' ? [...value] : value;
+}
+
+/** `@fastify/cookie` keeps the cookies that a handler sets beside the headers, and writes them when the reply is sent. */
+function hasPendingCookies(response: object): boolean {
+  const pending = pendingCookies(response);
+  return pending !== undefined && pending.size > 0;
+}
+
+function pendingCookies(response: object): { readonly size: number } | undefined {
+  for (const symbol of Object.getOwnPropertySymbols(response)) {
+    if (symbol.description === 'fastify.reply.setCookies') {
+      return (response as Record<symbol, { readonly size: number } | null | undefined>)[symbol] ?? undefined;
+    }
+  }
+  return undefined;
+}
