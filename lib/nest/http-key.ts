@@ -55,7 +55,7 @@ export function callKey(route: Route, context: ExecutionContext): string | undef
   const key = route.keyFn?.(context);
   if (key === undefined || key === null) return undefined;
   const encoded = encodeKey(key, `The key function of ${route.name} returned`);
-  return `${context.getType().toUpperCase()} ${route.name} #${digest([route.id, context.getType(), encoded])}`;
+  return `${context.getType().toUpperCase()} ${route.name} #${digest([route.id, context.getType<string>(), encoded])}`;
 }
 
 /** What follows the address in a key: the part that says whose answers are shared. Nested, so that no two look alike. */
@@ -72,13 +72,25 @@ function httpKey(request: HttpRequest, route: Route, parts: ShareParts): string 
   return `${method} ${pathOf(url)} #${digest([route.id, method, host, url, parts])}`;
 }
 
-function digest(covered: unknown): string {
-  return hash('sha256', JSON.stringify(covered), 'base64url');
+function digest(parts: ShareParts): string {
+  return hash('sha256', covered(parts), 'base64url');
+}
+
+/** Each part with its length before it, and each list in brackets, so that no two read alike. */
+function covered(parts: ShareParts): string {
+  let text = '';
+  for (const part of parts) {
+    if (typeof part === 'string') text += `${part.length}:${part}`;
+    else text += part === undefined ? '-' : `[${covered(part)}]`;
+  }
+  return text;
 }
 
 /** Without a query, and without a password that stands before the host of a whole URL. */
 function pathOf(url: string): string {
-  return url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '').split(/[?;#]/, 1)[0] ?? '';
+  const path = url.startsWith('/') ? url : url.replace(/^[a-z][a-z\d+.-]*:\/\/[^/?#]*/i, '');
+  const end = path.search(/[?;#]/);
+  return end < 0 ? path : path.slice(0, end);
 }
 
 /** Who asks, as far as the request tells: every header that is not known to be without meaning, and the connection. */
@@ -90,15 +102,14 @@ function clientParts(request: HttpRequest): ShareParts {
     if (!IGNORED.has(name)) received.push(name, raw[i + 1] ?? '');
   }
   // Again as they are now: a middleware may have added, changed or taken away some.
-  const now = Object.entries(request.headers)
-    .filter(([name]) => !IGNORED.has(name))
-    .map(([name, value]) => [name, headerText(value)]);
+  const now: (string | undefined)[] = [];
+  for (const name in request.headers) if (!IGNORED.has(name)) now.push(name, headerText(request.headers[name]));
   return [request.ip, request.protocol, received, now];
 }
 
 /** The headers on which a public answer depends. */
-function varyParts(request: HttpRequest, vary: readonly string[]): ShareParts {
-  return vary.flatMap((name) => [name, headerText(request.headers[name.toLowerCase()])]);
+function varyParts({ headers }: HttpRequest, vary: readonly string[]): ShareParts {
+  return vary.map((name) => headerText(headers[name]));
 }
 
 /** Why a request whose share is `'client'` is answered alone, if it is. */
@@ -150,11 +161,8 @@ export function differenceOf(one: HttpRequest, other: HttpRequest, route: Route)
     if (one.ip !== other.ip) return "the client's address";
     return one.protocol === other.protocol ? undefined : 'the protocol';
   }
-  const name = route.vary.find((header) => {
-    const lower = header.toLowerCase();
-    return headerText(one.headers[lower]) !== headerText(other.headers[lower]);
-  });
-  return name === undefined ? undefined : `the header '${name.toLowerCase()}'`;
+  const name = route.vary.find((header) => headerText(one.headers[header]) !== headerText(other.headers[header]));
+  return name === undefined ? undefined : `the header '${name}'`;
 }
 
 /** The headers as they came in, by their names. */

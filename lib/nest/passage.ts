@@ -1,13 +1,13 @@
 import type { CallHandler } from '@nestjs/common';
 import { lastValueFrom, toArray, type Subscriber, type Subscription, type TeardownLogic } from 'rxjs';
 import type { Seat } from '../core/callers.js';
-import type { Flight } from '../core/flight.js';
+import type { Flight, FlightRecord } from '../core/flight.js';
 import { boardToLeave } from '../rx/do-chan.js';
 import { flightOf } from './flight-signal.decorator.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
 import { nodeResponseOf, onDisconnect, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import type { HttpFlights } from './http-flights.js';
-import { before, recordSince, replay, type Replay } from './replay.js';
+import { before, recordSince, replay, type Before, type Replay } from './replay.js';
 import type { Route } from './route.js';
 import { singleUseKind } from './single-use.js';
 
@@ -16,6 +16,9 @@ interface Landed {
   readonly values: readonly unknown[];
   readonly replay: Replay | undefined;
 }
+
+/** What a group knows of the flight that it hands to a function. */
+type Boarded = Pick<FlightRecord<string>, 'shared' | 'limits'>;
 
 const NOT_SHARED: Landed = { values: [], replay: undefined };
 
@@ -87,7 +90,7 @@ export class Passage {
     const handled = lastValueFrom(this.next.handle().pipe(toArray()));
     this.handled = handled;
     const landed = handled.then(
-      (values) => this.record(values, recordSince(initial, this.response)),
+      (values) => this.record(values, initial, flight as Flight & Boarded),
       (error: unknown) => {
         // It may have failed because its own client was answered meanwhile, by a time limit outside: others try again.
         if (this.route.passthrough && nodeResponseOf(this.response)?.headersSent === true) return NOT_SHARED;
@@ -103,12 +106,14 @@ export class Passage {
     return landed;
   }
 
-  private record(values: readonly unknown[], record: Replay | undefined): Landed {
-    if (record !== undefined && values.every((value) => singleUseKind(value) === undefined)) {
-      return { values, replay: record };
-    }
+  private record(values: readonly unknown[], initial: Before, { shared, limits }: Boarded): Landed {
+    const readable = values.every((value) => singleUseKind(value) === undefined);
+    // Where nobody has joined and nobody will, there is no one to replay it to.
+    const wanted = shared || limits.lingerMs > 0;
+    const record = readable && wanted ? recordSince(initial, this.response) : undefined;
+    if (record !== undefined) return { values, replay: record };
     this.own = values;
-    this.route.restAlone();
+    if (!readable || wanted) this.route.restAlone();
     return NOT_SHARED;
   }
 

@@ -18,6 +18,7 @@ export class Route {
   readonly keyFn: ContextKeyFunction | undefined;
   readonly share: HttpShare;
   readonly identity: SingleFlightHttpOptions['identity'];
+  /** In small letters, as Node has them. */
   readonly vary: readonly string[];
   /** What its requests ask for as callers. */
   readonly options: CallOptions | undefined;
@@ -42,7 +43,7 @@ export class Route {
     const stated = Reflect.getMetadata(SHARE, speaker) as StatedShare | undefined;
     this.keyFn = Reflect.getMetadata(KEY, speaker) as ContextKeyFunction | undefined;
     this.share = stated?.share ?? http.share ?? 'client';
-    this.vary = stated?.vary ?? http.vary ?? DEFAULT_VARY;
+    this.vary = (stated?.vary ?? http.vary ?? DEFAULT_VARY).map((name) => name.toLowerCase());
     this.identity = http.identity;
     this.options = http.waitTimeoutMs === undefined ? undefined : { waitTimeoutMs: http.waitTimeoutMs };
     const byHandKey = this.keyFn !== undefined;

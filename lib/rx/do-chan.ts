@@ -39,8 +39,10 @@ export function boardToLeave<T, K>(
   options?: CallOptions & FlightOptions,
   mode?: Omit<BoardingMode, 'leavable'>,
 ): Seat<T> {
-  return group.board(key, fn, options, { ...mode, leavable: true });
+  return group.board(key, fn, options, mode === undefined ? LEAVABLE : { ...mode, leavable: true });
 }
+
+const LEAVABLE: BoardingMode = { leavable: true };
 
 /** Boards now; emits how it went, or that boarding was refused. */
 export function resultOf<T>(board: () => Seat<T>): Observable<Result<T>> {
