@@ -54,6 +54,11 @@ const BARS = [
     unit: 'ns',
     measured: (table) => entryOf(table, OURS).ns - entryOf(table, 'a method without coalescing, its key made').ns,
   },
+  ...[
+    ['interceptor', "the interceptor, 'public', nobody joins", "'public'", 1.4],
+    ['interceptor', "the interceptor, 'client', nobody joins", "'client'", 2],
+    ['interceptor-crowd', "the interceptor, 'public', 100 on one key", "'public'", 0.6],
+  ].map(([row, claim, name, most]) => ({ row, claim, most, measured: (table) => entryOf(table, name).ratio })),
   ratio('do', '`do`, lone', 2),
   ratio('do-crowd', '`do`, one of 100 followers', 2),
   ratio('signal', 'a call with a signal that guards many', 5),

@@ -27,6 +27,7 @@ const ROWS = [
   'do-chan',
   'signal',
   'decorator',
+  'interceptor',
   'join-window',
   'keys',
   'events',

@@ -5,22 +5,26 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
 import { lastValueFrom } from 'rxjs';
 import { SingleFlightInterceptor, SingleFlightShare } from '../../../dist/esm/index.js';
-import { THOROUGH, sideBySide } from '../measure.mjs';
+import { sideBySide } from '../measure.mjs';
 
-export async function pipeline(settings = { ...THOROUGH, rounds: 15 }) {
-  const alone = [
-    { name: 'an empty interceptor', interceptor: { intercept: (_context, next) => next.handle() }, controller: bare() },
-    { name: "'public', alone", interceptor: new SingleFlightInterceptor(), controller: sharing('public') },
-    { name: "'client', alone", interceptor: new SingleFlightInterceptor(), controller: sharing('client') },
+const file = import.meta.url;
+
+export async function measureRow(settings) {
+  const lanes = (crowd) => [
+    {
+      name: 'an empty interceptor',
+      interceptor: { intercept: (_context, next) => next.handle() },
+      controller: bare(),
+      crowd,
+    },
+    { name: "'public'", interceptor: new SingleFlightInterceptor(), controller: sharing('public'), crowd },
+    { name: "'client'", interceptor: new SingleFlightInterceptor(), controller: sharing('client'), crowd },
   ];
-  const crowd = alone.map((lane) => ({ ...lane, name: lane.name.replace('alone', '100 on one key'), crowd: 100 }));
-  const file = import.meta.url;
+  const alone = await sideBySide({ file, body: 'requests', lanes: lanes(1), settings });
+  const together = await sideBySide({ file, body: 'requests', lanes: lanes(100), settings });
   return [
-    ...(await sideBySide({ file, body: 'requests', lanes: alone, settings })),
-    ...(await sideBySide({ file, body: 'requests', lanes: crowd, settings })).map((row) => ({
-      ...row,
-      name: row.name === 'an empty interceptor' ? 'an empty interceptor, 100 at once' : row.name,
-    })),
+    { id: 'interceptor', title: 'the interceptor, nobody joins', entries: alone },
+    { id: 'interceptor-crowd', title: 'the interceptor, 100 requests on one key, per request', entries: together },
   ];
 }
 
