@@ -73,6 +73,8 @@ async function hammer(port, seconds) {
   const until = performance.now() + seconds * 1_000;
   await Promise.all(
     Array.from({ length: CLIENTS }, async () => {
+      // Not all in one moment: the kernel resets connections that nobody has had the time to accept.
+      await sleep(random() * 1_000);
       while (performance.now() < until) {
         const end = await ask(port);
         ends.set(end, (ends.get(end) ?? 0) + 1);
