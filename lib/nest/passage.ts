@@ -28,6 +28,10 @@ export class Passage {
   private handled: Promise<unknown> | undefined = undefined;
   /** What the handler came to, where only this request may have it. Written once, when the handler has ended. */
   private own: readonly unknown[] | undefined = undefined;
+  /** Its response before the handler ran, where this request leads. Written once, with {@link handled}. */
+  private initial: Before | undefined = undefined;
+  /** What the handler had done to its response when somebody outside took that over. Written once, if that happens. */
+  private taken: { readonly record: Replay | undefined } | undefined = undefined;
   /** Whether the client went away before it was answered. Written once. */
   private gone = false;
   /** The handler's run for this request alone. Written when what the leader got cannot be shared. */
@@ -73,6 +77,7 @@ export class Passage {
       },
     );
     return () => {
+      this.takeOver();
       stopListening();
       aboard.delete(this.request);
       seat.abandon();
@@ -86,11 +91,11 @@ export class Passage {
     const told = this.route.overlaps?.led(this.request) === true;
     const { overlaps } = this.route;
     if (told) this.route.overlaps = undefined;
-    const initial = before(this.response);
+    this.initial = before(this.response);
     const handled = lastValueFrom(this.next.handle().pipe(toArray()));
     this.handled = handled;
     const landed = handled.then(
-      (values) => this.record(values, initial, flight as Flight & Boarded),
+      (values) => this.record(values, flight as Flight & Boarded),
       (error: unknown) => {
         // It may have failed because its own client was answered meanwhile, by a time limit outside: others try again.
         if (this.route.passthrough && nodeResponseOf(this.response)?.headersSent === true) return NOT_SHARED;
@@ -106,15 +111,29 @@ export class Passage {
     return landed;
   }
 
-  private record(values: readonly unknown[], initial: Before, { shared, limits }: Boarded): Landed {
+  /**
+   * Whoever stands outside, a time limit say, does not wait for the answer any more and gives its own. Headers are then
+   * no longer the handler's; one that sets them itself may come too late.
+   */
+  private takeOver(): void {
+    if (this.initial === undefined || this.taken !== undefined) return;
+    this.taken = { record: this.route.passthrough ? undefined : recordSince(this.initial, this.response) };
+  }
+
+  private record(values: readonly unknown[], { shared, limits }: Boarded): Landed {
     const readable = values.every((value) => singleUseKind(value) === undefined);
     // Where nobody has joined and nobody will, there is no one to replay it to.
     const wanted = shared || limits.lingerMs > 0;
-    const record = readable && wanted ? recordSince(initial, this.response) : undefined;
+    const record = readable && wanted ? this.recordNow() : undefined;
     if (record !== undefined) return { values, replay: record };
     this.own = values;
-    if (!readable || wanted) this.route.restAlone();
+    if (!readable || (wanted && this.taken === undefined)) this.route.restAlone();
     return NOT_SHARED;
+  }
+
+  private recordNow(): Replay | undefined {
+    if (this.taken !== undefined) return this.taken.record;
+    return this.initial === undefined ? undefined : recordSince(this.initial, this.response);
   }
 
   private land(landed: Landed, subscriber: Subscriber<unknown>): void {

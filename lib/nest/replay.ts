@@ -12,6 +12,8 @@ export interface Replay {
 export interface Before {
   readonly status: number;
   readonly headers: ReturnType<HttpResponse['getHeaders']>;
+  /** Cookies that wait beside the headers. */
+  readonly cookies: readonly unknown[];
 }
 
 /** What followers get where the handler set neither status nor header. */
@@ -29,14 +31,16 @@ const CORS = 'access-control-';
 
 export function before(response: HttpResponse): Before {
   // A copy: both platforms make one for each call.
-  return { status: response.statusCode, headers: response.getHeaders() };
+  return { status: response.statusCode, headers: response.getHeaders(), cookies: pendingCookies(response) };
 }
 
 /** What the handler did to its response; undefined where that cannot be shared. */
-export function recordSince({ status, headers }: Before, response: HttpResponse): Replay | undefined {
+export function recordSince({ status, headers, cookies }: Before, response: HttpResponse): Replay | undefined {
   const now = response.getHeaders();
   // Cookies are for one client, and an answer that is no success may be about one.
-  if (String(now['set-cookie']) !== String(headers['set-cookie']) || hasPendingCookies(response)) return undefined;
+  if (String(now['set-cookie']) !== String(headers['set-cookie'])) return undefined;
+  const pending = pendingCookies(response);
+  if (pending.length !== cookies.length || pending.some((cookie, i) => cookie !== cookies[i])) return undefined;
   if (response.statusCode !== status && !isSuccess(response.statusCode)) return undefined;
   const changed: (readonly [string, string | number | string[]])[] = [];
   for (const name in now) {
@@ -72,17 +76,15 @@ function copyOf(value: string | number | readonly string[]): string | number | s
   return typeof value === 'object' ? [...value] : value;
 }
 
-/** `@fastify/cookie` keeps the cookies that a handler sets beside the headers, and writes them when the reply is sent. */
-function hasPendingCookies(response: object): boolean {
-  const pending = pendingCookies(response);
-  return pending !== undefined && pending.size > 0;
-}
-
-function pendingCookies(response: object): { readonly size: number } | undefined {
+/** `@fastify/cookie` keeps the cookies that are set beside the headers, and writes them when the reply is sent. */
+function pendingCookies(response: object): readonly unknown[] {
   for (const symbol of Object.getOwnPropertySymbols(response)) {
     if (symbol.description === 'fastify.reply.setCookies') {
-      return (response as Record<symbol, { readonly size: number } | null | undefined>)[symbol] ?? undefined;
+      const pending = (response as Record<symbol, ReadonlyMap<string, unknown> | null | undefined>)[symbol];
+      return pending ? [...pending.values()] : NO_COOKIES;
     }
   }
-  return undefined;
+  return NO_COOKIES;
 }
+
+const NO_COOKIES: readonly unknown[] = [];

@@ -59,8 +59,8 @@ export interface Burst {
 }
 
 export interface ServerOptions extends ModuleMetadata {
-  /** Before the app is initialised: versioning, middleware and the like. */
-  readonly setup?: (app: INestApplication) => void;
+  /** Before the app is initialised: versioning, middleware, plugins and the like. */
+  readonly setup?: (app: INestApplication) => unknown;
   readonly trustProxy?: boolean;
   /** On Fastify. */
   readonly http2?: boolean;
@@ -102,7 +102,7 @@ export class TestServer {
       const app = await NestFactory.create<NestExpressApplication>(module, new ExpressAdapter(), options);
       app.set('trust proxy', trustProxy);
       this.app = app;
-      setup?.(app);
+      await setup?.(app);
       await app.init();
     } else {
       const common = { trustProxy, forceCloseConnections: !http2 };
@@ -111,7 +111,7 @@ export class TestServer {
         : new FastifyAdapter({ ...common, ...(tls && { https: tls }) });
       const app = await NestFactory.create<NestFastifyApplication>(module, adapter, optionsWith());
       this.app = app;
-      setup?.(app);
+      await setup?.(app);
       await app.init();
       await app.getHttpAdapter().getInstance().ready();
     }
