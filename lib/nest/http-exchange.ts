@@ -5,6 +5,8 @@ export interface HttpRequest {
   readonly originalUrl?: string;
   readonly ip?: string | undefined;
   readonly hostname?: string | undefined;
+  /** With the port. */
+  readonly host?: string | undefined;
   readonly protocol?: string | undefined;
   readonly headers: Readonly<Record<string, string | string[] | undefined>>;
   readonly rawHeaders?: readonly string[];

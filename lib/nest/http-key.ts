@@ -66,10 +66,12 @@ type ShareParts = readonly (string | undefined | ShareParts)[];
  * key itself holds nothing.
  */
 function httpKey(request: HttpRequest, route: Route, parts: ShareParts): string {
-  const { headers, hostname, method, originalUrl: url = request.url } = request;
+  const { headers, hostname, host, method, originalUrl = request.url } = request;
   // As it was sent, and as a trusted proxy says it was: an app of many hosts tells them apart by the second.
-  const host = [headerText(headers[':authority']) ?? headerText(headers.host), hostname];
-  return `${method} ${pathOf(url)} #${digest([route.id, method, host, url, parts])}`;
+  const hosts = [headerText(headers[':authority']) ?? headerText(headers.host), hostname, host];
+  // As it was sent, and as a middleware may have rewritten it: the handler's parameters are of the second.
+  const urls = [originalUrl, request.url];
+  return `${method} ${pathOf(originalUrl)} #${digest([route.id, method, hosts, urls, parts])}`;
 }
 
 function digest(parts: ShareParts): string {
@@ -120,8 +122,17 @@ function goesAlone(request: HttpRequest): boolean {
   if (hasBody(request) || headers.upgrade !== undefined || headers.range !== undefined) return true;
   if (Object.keys(headers).some((name) => name.startsWith('if-'))) return true;
   // The connection itself is who asks: a certificate, or a handshake that authenticated it once for all its requests.
-  if (/^(negotiate|ntlm)\b/i.test(headerText(headers.authorization) ?? '')) return true;
-  return hasClientCertificate(socket);
+  return hasShakenHands(headers.authorization, socket) || hasClientCertificate(socket);
+}
+
+/** The connections on which a handshake was seen: their later requests need no header. */
+const authenticated = new WeakSet();
+
+function hasShakenHands(authorization: string | string[] | undefined, socket: unknown): boolean {
+  const isConnection = typeof socket === 'object' && socket !== null;
+  if (!/^(negotiate|ntlm)\b/i.test(headerText(authorization) ?? '')) return isConnection && authenticated.has(socket);
+  if (isConnection) authenticated.add(socket);
+  return true;
 }
 
 function hasBody({ headers, stream, raw }: HttpRequest): boolean {

@@ -91,8 +91,7 @@ describe.each(PLATFORMS)('Who asks, where no header says it, on %s', (platform) 
     await closeServers();
   });
 
-  // It is not yet as it must be: the requests after the handshake are merged.
-  it.failing.each(['NTLM', 'Negotiate'])('a connection that %s has authenticated', async (scheme) => {
+  it.each(['NTLM', 'Negotiate'])('a connection that %s has authenticated', async (scheme) => {
     hold.shut();
     hold.open();
     const [anna, bert] = clients as [Client, Client];

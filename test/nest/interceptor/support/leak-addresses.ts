@@ -45,7 +45,7 @@ export const ADDRESS_ROWS: readonly Row[] = [
     'the port of the host that a trusted proxy tells',
     ...values('X-Forwarded-Host', 'one.example:1', 'one.example:2'),
     ADDRESS,
-    { apps: ['trusting'], unmet: ['user', 'public', 'key'] },
+    { apps: ['trusting'] },
   ),
   row(
     'the scheme that a trusted proxy tells',
@@ -101,7 +101,7 @@ export const ADDRESS_ROWS: readonly Row[] = [
     { ...ROUTE, public: 'own flight: each app has flights of its own', key: 'own flight: each app has its own' },
     { apps: ['plain', 'twin'] },
   ),
-  row('a path that a middleware rewrites', ...tags('rewritten'), ADDRESS, { only: 'Express', unmet: SHARES }),
+  row('a path that a middleware rewrites', ...tags('rewritten'), ADDRESS, { only: 'Express' }),
   row(
     'an address that names the host itself',
     { ...anna(), origin: 'http://one.example' },

@@ -21,8 +21,6 @@ interface More {
   /** With these it is found out from the answer that they go alone, so the first ones have boarded. */
   readonly late?: readonly Share[];
   readonly only?: Platform;
-  /** With these it is not yet as it must be. */
-  readonly unmet?: readonly Share[];
 }
 
 /** Two requests, which differ in something. */
