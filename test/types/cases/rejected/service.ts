@@ -54,8 +54,8 @@ export const callsOfWrapped = [
 export const modules = [
   // @ts-expect-error: 'ttlMs' does not exist in type
   SingleFlightModule.forRoot({ ttlMs: 50 }),
-  // @ts-expect-error: Type '"user"' is not assignable to type
-  SingleFlightModule.forRoot({ http: { share: 'user' } }),
+  // @ts-expect-error: Type '"tenant"' is not assignable to type
+  SingleFlightModule.forRoot({ http: { share: 'tenant' } }),
   // @ts-expect-error: Property 'name' is missing in type
   SingleFlightModule.forFeature({ lingerMs: 50 }),
   // @ts-expect-error: 'isGlobal' does not exist in type
