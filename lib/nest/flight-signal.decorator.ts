@@ -1,9 +1,11 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Flight } from '../core/flight.js';
-import { onDisconnect, type HttpResponse } from './http-exchange.js';
+import { Disconnect } from './disconnect.js';
+import type { HttpResponse } from './http-exchange.js';
+import { flightLedBy } from './travelling.js';
 
-/** The flight that each call leads: a request, or what else tells one call of a transport from another. */
-export const flightOf = new WeakMap<object, Flight>();
+/** The flight that each call over another transport than HTTP leads, by what tells it from others. */
+export const flightOf = new WeakMap<object, Pick<Flight, 'signal'>>();
 
 /** The signals of requests that lead no flight. */
 const ownSignals = new WeakMap<object, AbortSignal>();
@@ -33,7 +35,7 @@ const ownSignals = new WeakMap<object, AbortSignal>();
  */
 export const FlightSignal = createParamDecorator((_data: unknown, context: ExecutionContext): AbortSignal => {
   const call = callOf(context);
-  const flight = call === undefined ? undefined : flightOf.get(call);
+  const flight = call === undefined ? undefined : (flightLedBy(call) ?? flightOf.get(call));
   return flight?.signal ?? ownSignal(call, context);
 });
 
@@ -57,8 +59,13 @@ function ownSignal(call: object | undefined, context: ExecutionContext): AbortSi
   const controller = new AbortController();
   if (call !== undefined) ownSignals.set(call, controller.signal);
   if (context.getType() === 'http') {
-    onDisconnect(context.switchToHttp().getResponse<HttpResponse>(), () => {
-      controller.abort();
+    const response = context.switchToHttp().getResponse<HttpResponse>();
+    new Disconnect({
+      response,
+      over: false,
+      disconnected: () => {
+        controller.abort();
+      },
     });
   }
   return controller.signal;

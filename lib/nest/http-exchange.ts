@@ -36,6 +36,8 @@ export interface NodeResponse {
   readonly writableFinished?: boolean;
   readonly writableEnded?: boolean;
   readonly headersSent?: boolean;
+  /** HTTP/2. */
+  readonly stream?: { readonly destroyed?: boolean } | undefined;
   on(event: 'close', listener: () => void): unknown;
   removeListener(event: 'close', listener: () => void): unknown;
 }
@@ -48,16 +50,11 @@ export function nodeResponseOf(response: HttpResponse | undefined): NodeResponse
     : undefined;
 }
 
-/** Calls back once, if the client goes away before it has its answer; what it returns stops listening. */
-export function onDisconnect(response: HttpResponse, gone: () => void): () => void {
-  const node = nodeResponseOf(response);
-  if (node === undefined) return () => undefined;
-  const closed = (): void => {
-    // HTTP/2's response does not say the first.
-    if ((node.writableFinished ?? node.writableEnded) !== true) gone();
-  };
-  node.on('close', closed);
-  return () => {
-    node.removeListener('close', closed);
-  };
+export function headerText(value: string | string[] | undefined): string | undefined {
+  return typeof value === 'object' ? value.join('\0') : value;
+}
+
+/** The headers as they came in; none where a platform makes requests without. */
+export function rawHeadersOf({ rawHeaders: own, raw }: HttpRequest): readonly string[] {
+  return own ?? raw?.rawHeaders ?? [];
 }

@@ -1,22 +1,25 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Group } from '../core/group.js';
-import { NEST_DEFAULTS } from './module-options.js';
+import { describingText, NEST_DEFAULTS } from './module-options.js';
+import type { RequestKey } from './request-key.js';
 import { Route } from './route.js';
 import type { SingleFlightRegistry } from './single-flight.registry.js';
+import { markBypassed } from './travelling.js';
 import { weakEntry } from './weak-entry.js';
 
 /** The name of the group whose flights are requests: `forFeature({ name: 'http', … })` sets its limits. */
 const HTTP_GROUP = 'http';
 
-/** What all interceptors of one app share: its flights, its routes, and the requests that are aboard. */
+/** Requests are known by a key that shows nothing of them, calls over other transports by a text. */
+export type GroupKey = RequestKey | string;
+
+/** What all interceptors of one app share: its flights and its routes. */
 export class HttpFlights {
-  /** Requests that have boarded and are not answered yet; written by the interceptor. */
-  readonly aboard = new WeakSet();
-  readonly group: Group;
-  /** Requests that were let through alone; written by {@link countBypass}. */
-  private readonly bypassed = new WeakSet();
-  /** By app, controller class and handler: two handlers of one path are two routes. */
-  private readonly routes = new WeakMap<object, WeakMap<object, WeakMap<object, Route>>>();
+  readonly group: Group<GroupKey>;
+  /** By handler, and there of each controller class: subclasses inherit handlers. */
+  private readonly routes = new WeakMap<object, Route[]>();
+  /** Of a lone interceptor, `new` in a decorator say, which may stand in several apps. */
+  private readonly ofApps = new WeakMap<object, HttpFlights>();
 
   /** The flights of an app; without one, of a lone interceptor. */
   static of(registry: SingleFlightRegistry | undefined): HttpFlights {
@@ -24,8 +27,14 @@ export class HttpFlights {
     return weakEntry(flightsOf, registry, () => new HttpFlights(registry));
   }
 
-  private constructor(private readonly registry: SingleFlightRegistry | undefined) {
-    this.group = registry?.service(HTTP_GROUP).group ?? new Group({ ...NEST_DEFAULTS, name: HTTP_GROUP });
+  private constructor(
+    private readonly registry: SingleFlightRegistry | undefined,
+    group?: Group<GroupKey>,
+  ) {
+    this.group =
+      group ??
+      (registry?.service(HTTP_GROUP).group as Group<GroupKey> | undefined) ??
+      new Group({ ...NEST_DEFAULTS, describeKey: describingText(), name: HTTP_GROUP });
   }
 
   get enabled(): boolean {
@@ -34,20 +43,28 @@ export class HttpFlights {
 
   /** Counts a request once, however often the interceptor stands before it. */
   countBypass(request: object): void {
-    if (this.bypassed.has(request)) return;
-    this.bypassed.add(request);
-    this.group.countBypass();
+    if (markBypassed(request)) this.group.countBypass();
   }
 
   routeOf(context: ExecutionContext): Route {
     const controller = context.getClass();
     const handler = context.getHandler();
-    const isHttp = context.getType() === 'http';
-    const { app, server } = isHttp ? context.switchToHttp().getRequest<{ app?: object; server?: object }>() : {};
-    // A lone interceptor, `new` in a decorator say, may stand in several apps: Express names its app, Fastify its server.
-    const ofApp = weakEntry(this.routes, app ?? server ?? this, () => new WeakMap<object, WeakMap<object, Route>>());
-    const ofController = weakEntry(ofApp, controller, () => new WeakMap<object, Route>());
-    return weakEntry(ofController, handler, () => new Route(controller, handler, this.registry?.http ?? {}, isHttp));
+    const known = this.ofApp(context).routes;
+    const routes = known.get(handler);
+    const route = routes?.find((one) => one.controller === controller);
+    if (route !== undefined) return route;
+    const made = new Route(controller, handler, this.registry?.http ?? {}, context.getType() === 'http');
+    known.set(handler, [...(routes ?? []), made]);
+    return made;
+  }
+
+  /** Two apps in one process are two sets of routes, even with one interceptor. */
+  private ofApp(context: ExecutionContext): HttpFlights {
+    if (this.registry !== undefined || context.getType() !== 'http') return this;
+    // Express names its app, Fastify its server.
+    const { app, server } = context.getArgByIndex<{ app?: object; server?: object }>(0);
+    const place = app ?? server;
+    return place === undefined ? this : weakEntry(this.ofApps, place, () => new HttpFlights(undefined, this.group));
   }
 }
 

@@ -1,6 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { InvalidOptionError } from '../core/errors.js';
-import type { FlightKey } from '../core/key.js';
+import { describeKeyByDefault, type FlightKey } from '../core/key.js';
 import { checkCallOptions, checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
 
 /** What differs in Nest from the core's defaults: one hung call cannot take its key out of service. */
@@ -68,4 +68,9 @@ export function checkHttpOptions(http: SingleFlightHttpOptions): void {
       throw InvalidOptionError.value('vary', name, 'an array of header names, each without blanks and none of them *');
     }
   }
+}
+
+/** How a group prints its keys, where some are objects that print as a text: as if they were that text. */
+export function describingText(describeKey: (key: string) => string = describeKeyByDefault): (key: unknown) => string {
+  return (key) => describeKey(String(key));
 }

@@ -1,20 +1,16 @@
 import { Logger } from '@nestjs/common';
-import type { HttpRequest } from './http-exchange.js';
-import { differenceOf } from './http-key.js';
+import { headerText, rawHeadersOf, type HttpRequest } from './http-exchange.js';
+import { IGNORED_HEADERS } from './request-parts.js';
 import type { Route } from './route.js';
 
 /** So many requests have to overlap on a URL without one that merges before anybody is told. */
 const TELLING = 10;
-/** No more URLs are kept in mind than that: a route of many is watched on some of them. */
-const MOST_URLS = 100;
 
 /**
  * Notices that a route's requests overlap on one URL and never merge, which is what the interceptor was put there for:
  * one warning names the header that tells them apart.
  */
 export class Overlaps {
-  /** The request that leads on each URL. Written as they come and go. */
-  private readonly leading = new Map<string, HttpRequest>();
   /** How often which difference was seen. */
   private readonly seen = new Map<string, number>();
   private count = 0;
@@ -22,25 +18,14 @@ export class Overlaps {
 
   constructor(private readonly route: Route) {}
 
-  /** A request leads; whether somebody was told now, so that there is nothing more to notice. */
-  led(request: HttpRequest): boolean {
-    const url = request.originalUrl ?? request.url;
-    const other = this.leading.get(url);
-    if (other === undefined) {
-      if (this.leading.size < MOST_URLS) this.leading.set(url, request);
-      return false;
-    }
-    const difference = differenceOf(other, request, this.route);
+  /** Two requests for one URL are not equal; whether somebody was told now, so that there is nothing more to notice. */
+  found(one: HttpRequest, other: HttpRequest): boolean {
+    const difference = differenceOf(one, other, this.route);
     if (difference === undefined) return false;
     this.seen.set(difference, (this.seen.get(difference) ?? 0) + 1);
     if (++this.count < TELLING) return false;
     this.tell();
     return true;
-  }
-
-  landed(request: HttpRequest): void {
-    const url = request.originalUrl ?? request.url;
-    if (this.leading.get(url) === request) this.leading.delete(url);
   }
 
   private tell(): void {
@@ -56,4 +41,32 @@ export class Overlaps {
         `share its answer: they differ in ${difference}. Its share is '${share}'. ${remedy}`,
     );
   }
+}
+
+/** In which respect two requests of one route and URL are not the same, by the name of a header or of what else counts. */
+function differenceOf(one: HttpRequest, other: HttpRequest, route: Route): string | undefined {
+  if (route.share !== 'client') {
+    const name = route.vary.find((header) => headerText(one.headers[header]) !== headerText(other.headers[header]));
+    return name === undefined ? undefined : `the header '${name}'`;
+  }
+  const [ofOne, ofOther] = [received(one), received(other)];
+  const names = [one, other].flatMap(({ headers }) => Object.keys(headers));
+  for (const name of new Set([...ofOne.keys(), ...ofOther.keys(), ...names])) {
+    if (IGNORED_HEADERS.has(name)) continue;
+    if (headerText(one.headers[name]) !== headerText(other.headers[name])) return `the header '${name}'`;
+    if (ofOne.get(name) !== ofOther.get(name)) return `the header '${name}', as it was received`;
+  }
+  if (one.ip !== other.ip) return "the client's address";
+  return one.protocol === other.protocol ? undefined : 'the protocol';
+}
+
+/** The headers as they came in, by their names. */
+function received(request: HttpRequest): Map<string, string> {
+  const byName = new Map<string, string>();
+  const raw = rawHeadersOf(request);
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase() ?? '';
+    byName.set(name, `${byName.get(name) ?? ''}\0${raw[i + 1] ?? ''}`);
+  }
+  return byName;
 }

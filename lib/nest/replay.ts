@@ -77,14 +77,27 @@ function copyOf(value: string | number | readonly string[]): string | number | s
 }
 
 /** `@fastify/cookie` keeps the cookies that are set beside the headers, and writes them when the reply is sent. */
-function pendingCookies(response: object): readonly unknown[] {
-  for (const symbol of Object.getOwnPropertySymbols(response)) {
-    if (symbol.description === 'fastify.reply.setCookies') {
-      const pending = (response as Record<symbol, ReadonlyMap<string, unknown> | null | undefined>)[symbol];
-      return pending ? [...pending.values()] : NO_COOKIES;
-    }
+function pendingCookies(response: HttpResponse): readonly unknown[] {
+  // Fastify's reply alone stands before Node's response.
+  if (response.raw === undefined) return NO_COOKIES;
+  const symbol = cookieSymbolOf(response);
+  const pending = symbol && (response as unknown as Record<symbol, ReadonlyMap<string, unknown> | null>)[symbol];
+  return pending ? [...pending.values()] : NO_COOKIES;
+}
+
+/** The plugin's symbol, under which every reply of a server has its cookies; undefined where that has no such plugin. */
+function cookieSymbolOf(response: HttpResponse): symbol | undefined {
+  const { constructor } = response;
+  if (!cookieSymbols.has(constructor)) {
+    const symbols = Object.getOwnPropertySymbols(response);
+    cookieSymbols.set(
+      constructor,
+      symbols.find(({ description }) => description === 'fastify.reply.setCookies'),
+    );
   }
-  return NO_COOKIES;
+  return cookieSymbols.get(constructor);
 }
 
 const NO_COOKIES: readonly unknown[] = [];
+/** By the class of a server's replies, which its plugins have decorated before the first of them was made. */
+const cookieSymbols = new WeakMap<object, symbol | undefined>();

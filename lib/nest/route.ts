@@ -3,6 +3,7 @@ import { InvalidOptionError } from '../core/errors.js';
 import type { CallOptions } from '../core/options.js';
 import type { HttpShare, SingleFlightHttpOptions } from './module-options.js';
 import { Overlaps } from './overlaps.js';
+import { RequestKeys } from './request-key.js';
 import { routeArgumentsOf } from './route-arguments.js';
 import { KEY, SHARE, SKIP, type ContextKeyFunction, type StatedShare } from './share.decorators.js';
 
@@ -24,6 +25,8 @@ export class Route {
   readonly options: CallOptions | undefined;
   /** Whether its requests overlap and never merge; gone once that is known. Written by the interceptor. */
   overlaps: Overlaps | undefined;
+  /** What tells its requests under way apart. */
+  readonly keys = new RequestKeys();
   /** For errors. */
   readonly name: string;
   /** Tells it apart from every other route in the process. */
@@ -32,7 +35,7 @@ export class Route {
   private aloneUntil = 0;
 
   constructor(
-    controller: { readonly name: string },
+    readonly controller: { readonly name: string },
     handler: { readonly name: string },
     http: SingleFlightHttpOptions,
     /** Over another transport there is no response to write to. */

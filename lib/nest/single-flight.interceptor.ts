@@ -9,16 +9,20 @@ import {
 import { catchError, Observable, throwError } from 'rxjs';
 import type { Seat } from '../core/callers.js';
 import type { Flight } from '../core/flight.js';
+import { encodeKey } from '../core/key.js';
 import { boardToLeave } from '../rx/do-chan.js';
 import { boarding, landed, type Landed } from '../rx/observables.js';
 import { callOf, flightOf } from './flight-signal.decorator.js';
 import { httpError } from './http-errors.js';
 import type { HttpRequest, HttpResponse } from './http-exchange.js';
-import { HttpFlights } from './http-flights.js';
-import { callKey, routeKey } from './http-key.js';
+import { HttpFlights, type GroupKey } from './http-flights.js';
 import { Passage } from './passage.js';
+import { digestOf } from './request-key.js';
+import { requestParts } from './request-parts.js';
+import type { Route } from './route.js';
 import type { SingleFlightRegistry } from './single-flight.registry.js';
 import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
+import { isAboard } from './travelling.js';
 
 /**
  * Coalesces concurrent GET and HEAD requests of a route, on Express and Fastify: the first runs the handler, the others
@@ -66,21 +70,22 @@ export class SingleFlightInterceptor implements NestInterceptor {
   }
 
   private interceptRequest(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    const request = context.switchToHttp().getRequest<HttpRequest>();
-    const response = context.switchToHttp().getResponse<HttpResponse>();
-    if (request.method !== 'GET' && request.method !== 'HEAD') return answered(next, response);
+    // By index: `switchToHttp` makes an object of functions for every call.
+    const request = context.getArgByIndex<HttpRequest>(0);
+    const response = context.getArgByIndex<HttpResponse>(1);
+    const { method } = request;
+    if (method !== 'GET' && method !== 'HEAD') return answered(next, response);
     // Inside itself, when it stands before both the app and the controller: it would wait for itself.
-    if (this.flights.aboard.has(request)) return next.handle();
+    if (isAboard(request)) return next.handle();
     const route = this.flights.routeOf(context);
-    const key = this.flights.enabled && !route.alone ? routeKey(request, route, context) : undefined;
-    if (key === undefined) {
+    const parts = this.flights.enabled && !route.alone ? requestParts(request, route, context) : undefined;
+    if (parts === undefined) {
       this.flights.countBypass(request);
       return answered(next, response);
     }
-    return new Observable((subscriber) => {
-      const passage = new Passage(this.flights, route, request, response, next);
-      return passage.travel(key, subscriber);
-    });
+    return new Observable((subscriber) =>
+      new Passage(this.flights, route, request, response, next).travel(parts, subscriber),
+    );
   }
 
   /** A call over another transport: coalesced where its handler has a key by hand. */
@@ -94,12 +99,12 @@ export class SingleFlightInterceptor implements NestInterceptor {
       return next.handle();
     }
     return boarding((): Seat<Landed<unknown>> => {
-      const lead = (flight: Flight): Promise<Landed<unknown>> => {
+      const lead = (flight: Flight<GroupKey>): Promise<Landed<unknown>> => {
         const call = callOf(context);
         if (call !== undefined) flightOf.set(call, flight);
         return landed(next.handle(), flight, () => group.place(key));
       };
-      return boardToLeave(group, key, lead, route.options);
+      return boardToLeave<Landed<unknown>, GroupKey>(group, key, lead, route.options);
     });
   }
 }
@@ -107,6 +112,14 @@ export class SingleFlightInterceptor implements NestInterceptor {
 /** The handler's own answer, for a request that goes alone. */
 function answered(next: CallHandler, response: HttpResponse): Observable<unknown> {
   return next.handle().pipe(catchError((error: unknown) => throwError(() => httpError(error, response))));
+}
+
+/** The key of a call over another transport, which only a key by hand can make; undefined when it goes alone. */
+function callKey(route: Route, context: ExecutionContext): string | undefined {
+  const key = route.keyFn?.(context);
+  if (key === undefined || key === null) return undefined;
+  const encoded = encodeKey(key, `The key function of ${route.name} returned`);
+  return `${context.getType().toUpperCase()} ${route.name} #${digestOf([route.id, context.getType<string>(), encoded])}`;
 }
 
 /** A GraphQL operation that is not a query: it changes something, or it does not end. */

@@ -7,6 +7,7 @@ import type { GroupOptions } from '../core/options.js';
 import { decorationsOf, type Decoration, type DecorationHost } from './decoration.js';
 import {
   checkModuleOptions,
+  describingText,
   NEST_DEFAULTS,
   type SingleFlightHttpOptions,
   type SingleFlightModuleOptions,
@@ -78,10 +79,12 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
   /** A group with the app's defaults. */
   group(name: string, options: GroupOptions = {}): Group {
     const { name: rootName, enabled, http, ...defaults } = this.options ?? {};
+    const { describeKey } = { ...defaults, ...options };
     const group = new Group({
       ...NEST_DEFAULTS,
       ...defaults,
       ...options,
+      describeKey: describingText(describeKey),
       name: name === 'default' ? (rootName ?? name) : name,
     });
     this.groups.add(group);

@@ -52,22 +52,29 @@ const HEADERS = {
   'x-request-id': '0123456789abcdef',
 };
 const consumer = new InterceptorsConsumer();
+/** So many requests come in one turn of the event loop; then it turns over, as a server's does. */
+const PER_TURN = 100;
 
 export async function requests({ interceptor, controller, crowd = 1 }, calls) {
   const instance = new controller();
   let made = 0;
-  for (; made < calls; made += crowd) {
-    const url = `/products/${crowd === 1 ? made : 42}`;
-    const answers = [];
-    for (let i = 0; i < crowd; i++) answers.push(handle(interceptor, instance, url));
-    await Promise.all(answers);
+  for (; made < calls; made += PER_TURN) {
+    for (let i = 0; i < PER_TURN; i += crowd) {
+      const answers = [];
+      for (let j = 0; j < crowd; j++) {
+        answers.push(handle(interceptor, instance, i + j, `/products/${crowd === 1 ? made + i : 42}`));
+      }
+      await Promise.all(answers);
+    }
+    await new Promise(setImmediate);
   }
   return { calls: made };
 }
 
-async function handle(interceptor, instance, url) {
-  const request = requestOf(url);
-  const response = new ServerResponse(request);
+async function handle(interceptor, instance, place, url) {
+  const [request, response] = exchanges[place];
+  request.url = url;
+  request.originalUrl = url;
   const next = async () => instance.find();
   const answer = await consumer.intercept(
     [interceptor],
@@ -80,17 +87,15 @@ async function handle(interceptor, instance, url) {
   return lastValueFrom(answer);
 }
 
-function requestOf(url) {
+const RAW = Object.entries(HEADERS).flat();
+/** Made beforehand, as a server makes them whoever stands in between; the headers are anew in each. */
+const exchanges = Array.from({ length: PER_TURN }, () => {
   const request = new IncomingMessage(undefined);
   request.method = 'GET';
-  request.url = url;
-  request.originalUrl = url;
   request.ip = '127.0.0.1';
   request.hostname = 'shop.example';
   request.protocol = 'http';
-  request.headers = HEADERS;
-  request.rawHeaders = RAW;
-  return request;
-}
-
-const RAW = Object.entries(HEADERS).flat();
+  request.headers = { ...HEADERS };
+  request.rawHeaders = [...RAW];
+  return [request, new ServerResponse(request)];
+});

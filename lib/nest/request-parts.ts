@@ -1,0 +1,135 @@
+import { encodeKey } from '../core/key.js';
+import type { ExecutionContext } from '@nestjs/common';
+import { headerText, rawHeadersOf, type HttpRequest } from './http-exchange.js';
+import type { Route } from './route.js';
+
+/**
+ * All that tells a request of a route from another: the method, the address, and what its share adds. Two requests may
+ * have the same answer where these are equal, one by one. Those of one route read alike: what stands where is the same
+ * for all of them, and lists have their length before them.
+ */
+export type RequestParts = readonly (string | undefined)[];
+
+/** Where in them the method and the URL as it was sent stand. */
+export const METHOD_AT = 0;
+export const URL_AT = 1;
+
+/**
+ * Headers that say nothing of who asks or for what: those of the hop, and ids that only trace the request. Whole names,
+ * no prefixes: whatever is not listed tells two requests apart.
+ */
+export const IGNORED_HEADERS: ReadonlySet<string> = new Set([
+  // RFC 9110, 7.6.1: about this connection alone. `te` and `upgrade` are not here: they change the answer.
+  'connection',
+  'keep-alive',
+  'proxy-connection',
+  // Trace ids. `baggage` is not here: it carries what an application puts into it.
+  'traceparent',
+  'tracestate',
+  'b3',
+  'x-b3-traceid',
+  'x-b3-spanid',
+  'x-b3-parentspanid',
+  'x-b3-sampled',
+  'x-b3-flags',
+  'x-request-id',
+  'x-correlation-id',
+  'x-amzn-trace-id',
+  'x-cloud-trace-context',
+  'x-datadog-trace-id',
+  'x-datadog-parent-id',
+  'x-datadog-sampling-priority',
+  'uber-trace-id',
+  'sentry-trace',
+  'cf-ray',
+]);
+
+/** What tells a request of a route from others; undefined when it goes alone. */
+export function requestParts(request: HttpRequest, route: Route, context: ExecutionContext): RequestParts | undefined {
+  if (route.keyFn !== undefined) {
+    const key = route.keyFn(context);
+    if (key === undefined || key === null) return undefined;
+    return [...addressParts(request), encodeKey(key, `The key function of ${route.name} returned`)];
+  }
+  if (route.share === 'public') return withVary(addressParts(request), request, route.vary);
+  if (goesAlone(request)) return undefined;
+  if (route.share === 'client') return withClient(addressParts(request), request);
+  const user = route.identity?.(context);
+  if (user === undefined) return undefined;
+  const identity = encodeKey(user, `http.identity returned, for ${route.name},`);
+  return withVary([...addressParts(request), identity], request, route.vary);
+}
+
+/** Where a request was sent to. */
+function addressParts(request: HttpRequest): (string | undefined)[] {
+  const { headers, method, url, originalUrl = url } = request;
+  return [
+    method,
+    // As it was sent, and as a middleware may have rewritten it: the handler's parameters are of the second.
+    originalUrl,
+    url,
+    // As it was sent, and as a trusted proxy says it was: an app of many hosts tells them apart by the second.
+    headerText(headers[':authority']) ?? headerText(headers.host),
+    request.hostname,
+    request.host,
+    request.protocol,
+  ];
+}
+
+/** Adds the headers on which an answer depends. */
+function withVary(parts: (string | undefined)[], { headers }: HttpRequest, vary: readonly string[]): RequestParts {
+  for (const name of vary) parts.push(headerText(headers[name]));
+  return parts;
+}
+
+/** Adds who asks, as far as the request tells: every header that is not known to be without meaning, and the address. */
+function withClient(parts: (string | undefined)[], request: HttpRequest): RequestParts {
+  parts.push(request.ip, '');
+  const lengthAt = parts.length - 1;
+  const raw = rawHeadersOf(request);
+  for (let i = 0; i < raw.length; i += 2) {
+    const name = raw[i]?.toLowerCase() ?? '';
+    if (!IGNORED_HEADERS.has(name)) parts.push(name, raw[i + 1]);
+  }
+  parts[lengthAt] = String(parts.length);
+  // Again as they are now: a middleware may have added, changed or taken away some.
+  for (const name in request.headers) {
+    if (!IGNORED_HEADERS.has(name)) parts.push(name, headerText(request.headers[name]));
+  }
+  return parts;
+}
+
+/** Why a request that shares per client or user is answered alone, if it is. */
+function goesAlone(request: HttpRequest): boolean {
+  const { headers, socket } = request;
+  // What a middleware has taken away can only be seen there.
+  if (rawHeadersOf(request).length === 0) return true;
+  if (hasBody(request) || headers.upgrade !== undefined || headers.range !== undefined) return true;
+  for (const name in headers) if (name.startsWith('if-')) return true;
+  // The connection itself is who asks: a certificate, or a handshake that authenticated it once for all its requests.
+  return hasShakenHands(headers.authorization, socket) || hasClientCertificate(socket);
+}
+
+/** The connections on which a handshake was seen: their later requests need no header. */
+const authenticated = new WeakSet();
+
+function hasShakenHands(authorization: string | string[] | undefined, socket: unknown): boolean {
+  const isConnection = typeof socket === 'object' && socket !== null;
+  if (!/^(negotiate|ntlm)\b/i.test(headerText(authorization) ?? '')) return isConnection && authenticated.has(socket);
+  if (isConnection) authenticated.add(socket);
+  return true;
+}
+
+function hasBody({ headers, stream, raw }: HttpRequest): boolean {
+  const length = headerText(headers['content-length']);
+  if (headers['transfer-encoding'] !== undefined || (length !== undefined && length !== '0')) return true;
+  return (stream ?? raw?.stream)?.endAfterHeaders === false;
+}
+
+function hasClientCertificate(socket: unknown): boolean {
+  const { getPeerCertificate } = (socket ?? {}) as {
+    getPeerCertificate?: (this: unknown) => object | null | undefined;
+  };
+  if (typeof getPeerCertificate !== 'function') return false;
+  return Object.keys(getPeerCertificate.call(socket) ?? {}).length > 0;
+}
