@@ -14,17 +14,9 @@ import { WsAdapter } from '@nestjs/platform-ws';
 import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websockets';
 import { firstValueFrom } from 'rxjs';
 import { WebSocket } from 'ws';
-import type { AddressInfo } from 'node:net';
-import type { Server } from 'node:http';
-import {
-  getSingleFlightToken,
-  keyFrom,
-  SingleFlightInterceptor,
-  SingleFlightKey,
-  SingleFlightModule,
-  type SingleFlightService,
-} from 'nestjs-singleflight';
-import { hold, turn } from './support/server.js';
+import { keyFrom, SingleFlightInterceptor, SingleFlightKey, SingleFlightModule } from 'nestjs-singleflight';
+import { flightsOf, letGo, portOf } from './support/calls.js';
+import { hold } from './support/server.js';
 
 const imports = [SingleFlightModule.forRoot(), SingleFlightModule.forFeature('http')];
 
@@ -36,24 +28,6 @@ afterEach(async () => {
   await app?.close();
   app = undefined;
 });
-
-const flights = (): SingleFlightService =>
-  app!.get<SingleFlightService>(getSingleFlightToken('http'), { strict: false });
-const portOf = (): number => ((app!.getHttpServer() as Server).address() as AddressInfo).port;
-
-/** Until so many calls have come in, whether they fly together or alone; then they may go on. */
-async function letGo(calls: number): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  const came = (): number => {
-    const { callers, bypassed } = flights().stats();
-    return callers + bypassed;
-  };
-  while (came() < calls) {
-    if (performance.now() > deadline) throw new Error(`Only ${came()} of ${calls} calls came in.`);
-    await turn();
-  }
-  hold.open();
-}
 
 @ObjectType()
 class Product {
@@ -101,7 +75,7 @@ describe('GraphQL', () => {
   }
 
   async function ask(query: string, tenant = 'acme'): Promise<unknown> {
-    const response = await fetch(`http://127.0.0.1:${portOf()}/graphql`, {
+    const response = await fetch(`http://127.0.0.1:${portOf(app!)}/graphql`, {
       method: 'POST',
       headers: { 'Content-Type': 'application/json', 'X-Tenant': tenant },
       body: JSON.stringify({ query }),
@@ -118,7 +92,7 @@ describe('GraphQL', () => {
       ask(two, 'other'),
       ask('{ product(id: "2") { name } }'),
     ]);
-    await letGo(6);
+    await letGo(app!, 6);
     expect(await answers).toEqual([
       { data: { one: { name: '1 of acme' }, same: { name: '1 of acme' } } },
       { data: { product: { name: '1 of acme' } } },
@@ -137,7 +111,7 @@ describe('GraphQL', () => {
     ]);
     await Promise.all([ask('mutation { rename }'), ask('mutation { rename }')]);
     expect(hold.runs).toBe(4);
-    expect(flights().stats().flights).toBe(0);
+    expect(flightsOf(app!).stats().flights).toBe(0);
   });
 });
 
@@ -175,7 +149,7 @@ describe('A microservice over TCP', () => {
     hold.shut();
     const sent = (pattern: string, payload: object): Promise<unknown> => firstValueFrom(client!.send(pattern, payload));
     const answers = Promise.all([sent('product', { id: 1 }), sent('product', { id: 1 }), sent('product', { id: 2 })]);
-    await letGo(3);
+    await letGo(app, 3);
     expect(await answers).toEqual(['product 1', 'product 1', 'product 2']);
     expect(hold.runs).toBe(2);
     await Promise.all([sent('unkeyed', {}), sent('unkeyed', {})]);
@@ -206,7 +180,7 @@ describe('A WebSocket gateway', () => {
     for (const client of [clients[0], clients[0], clients[1]]) {
       client.send(JSON.stringify({ event: 'product', data: { id: 1 } }));
     }
-    await letGo(3);
+    await letGo(app, 3);
     const answer = { event: 'product', data: 'product 1' };
     expect(await answers).toEqual([[answer, answer], [answer]]);
     expect(hold.runs).toBe(1);
@@ -214,7 +188,7 @@ describe('A WebSocket gateway', () => {
   });
 
   async function connect(): Promise<WebSocket> {
-    const client = new WebSocket(`ws://127.0.0.1:${portOf()}`);
+    const client = new WebSocket(`ws://127.0.0.1:${portOf(app!)}`);
     await new Promise((resolve, reject) => client.once('open', resolve).once('error', reject));
     return client;
   }
