@@ -74,6 +74,10 @@ const KEYS: readonly FlightKey[] = [
   [],
   '',
   ['a', 'b:c'],
+  // Alike in UTF-8.
+  '\ud800',
+  '\udfff',
+  '\ufffd',
 ];
 
 @Controller()
