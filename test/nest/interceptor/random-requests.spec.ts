@@ -6,6 +6,7 @@ import type { HttpRequest } from '../../../lib/nest/http-exchange.js';
 import type { RequestKey } from '../../../lib/nest/request-key.js';
 import { requestParts } from '../../../lib/nest/request-parts.js';
 import { Route } from '../../../lib/nest/route.js';
+import { crowdOf, toldApart, type Principal } from './support/principals.js';
 import { closeServers, hold, httpFlights, PLATFORMS, TestServer, type Asked } from './support/server.js';
 
 type Headers = readonly (readonly [string, string])[];
@@ -83,14 +84,14 @@ function identity({ method, url, host, hostname, ip, protocol, received, now }: 
   return JSON.stringify({ method, url, host, hostname, ip, protocol, raw, current });
 }
 
-function routeOf(share: HttpShare, vary: readonly string[] = []): Route {
+function routeOf(share: HttpShare, vary: readonly string[] = [], identity?: () => Principal): Route {
   class Plain {
     get(): void {
       /* Never called. */
     }
   }
   SingleFlightShare(share, { vary })(Plain);
-  return new Route(Plain, Plain.prototype.get, {});
+  return new Route(Plain, Plain.prototype.get, { identity });
 }
 
 const NO_CONTEXT = {} as ExecutionContext;
@@ -141,6 +142,30 @@ describe('The key of random requests', () => {
       same += compare(route, requests, ({ method, url, host, hostname, now }) =>
         JSON.stringify({ method, url, host, hostname, accept: now.accept, anything: now['x-anything'] }),
       );
+    });
+    fc.assert(everyPair, { numRuns: 2_000 });
+    expect(same).toBeGreaterThan(1_000);
+  });
+
+  it("'user': the same exactly if the user, the address and the vary headers are; none for nobody", () => {
+    let asking: Iterator<Principal>;
+    const route = routeOf('user', ['Accept', 'x-anything'], () => asking.next().value as Principal);
+    let same = 0;
+    const everyPair = fc.property(related, crowdOf(7), (requests, crowd) => {
+      asking = crowd.values();
+      const keys = requests.map((request) => routeKey(toRequest(request), route, NO_CONTEXT));
+      const identities = requests.map(({ method, url, host, hostname, now }, i) => {
+        const headers = { accept: now.accept, anything: now['x-anything'] };
+        return JSON.stringify({ method, url, host, hostname, ...headers, user: toldApart(crowd[i]) });
+      });
+      keys.forEach((one, i) => {
+        expect(one === undefined).toBe(crowd[i] === undefined);
+        keys.slice(0, i).forEach((other, j) => {
+          if (one === undefined || other === undefined) return;
+          expect([one === other, crowd[i], crowd[j]]).toEqual([identities[i] === identities[j], crowd[i], crowd[j]]);
+          if (one === other) same++;
+        });
+      });
     });
     fc.assert(everyPair, { numRuns: 2_000 });
     expect(same).toBeGreaterThan(1_000);
@@ -261,5 +286,81 @@ describe.each(PLATFORMS)('Random requests, on %s', (platform) => {
       }),
       { numRuns: 25 },
     );
+  });
+});
+
+/** The people of a burst; a request says by its number whose it is. */
+let people: readonly Principal[] = [];
+
+interface NumberedRequest {
+  readonly headers: Readonly<Record<string, string | undefined>>;
+  readonly originalUrl: string;
+}
+
+const askerOf = ({ headers }: NumberedRequest): Principal => people[Number(headers['x-person'])];
+
+@Controller('mine')
+@UseInterceptors(SingleFlightInterceptor)
+@SingleFlightShare('user', { vary: ['Accept-Language'] })
+class Mine {
+  @Get()
+  mine(@Req() request: NumberedRequest): Promise<object> {
+    const { headers, originalUrl } = request;
+    return hold.work({ of: toldApart(askerOf(request)), url: originalUrl, language: headers['accept-language'] });
+  }
+}
+
+interface Wanted {
+  readonly url: string;
+  readonly language: string | undefined;
+  /** What says nothing of the answer. */
+  readonly more: Readonly<Record<string, string>>;
+}
+
+const wanted: fc.Arbitrary<Wanted> = fc.record({
+  url: fc.constantFrom('/mine', '/mine?page=2'),
+  language: fc.constantFrom('de', undefined),
+  more: fc.dictionary(fc.constantFrom('Cookie', 'X-Forwarded-For', 'User-Agent'), fc.constantFrom('one', 'other')),
+});
+
+describe.each(PLATFORMS)("Random people who share per 'user', on %s", (platform) => {
+  let server: TestServer;
+  beforeAll(async () => {
+    server = await TestServer.start(platform, {
+      imports: httpFlights({
+        http: { identity: (context) => askerOf(context.switchToHttp().getRequest<NumberedRequest>()) },
+      }),
+      controllers: [Mine],
+    });
+  });
+  afterAll(closeServers);
+
+  it('everybody gets an answer of their own, one person one for all of theirs, and nobody goes alone', async () => {
+    let followers = 0;
+    const burst = fc.asyncProperty(
+      crowdOf(12),
+      fc.array(wanted, { minLength: 12, maxLength: 12 }),
+      async (crowd, all) => {
+        people = crowd;
+        const { bypassed } = server.stats();
+        const asked = all.map(({ url, language, more }, i) => ({
+          path: url,
+          headers: { ...more, ...(language && { 'Accept-Language': language }), 'X-Person': String(i) },
+        }));
+        const { replies, runs } = await server.burst(...asked);
+        const own = all.map(({ url, language }, i) => ({ of: toldApart(crowd[i]), url, language }));
+        expect(replies.map(({ body }) => JSON.parse(body) as unknown)).toEqual(own);
+        const nobodies = crowd.filter((person) => person === undefined).length;
+        const answers = new Set(own.filter((_, i) => crowd[i] !== undefined).map((one) => JSON.stringify(one))).size;
+        expect({ runs, bypassed: server.stats().bypassed - bypassed }).toEqual({
+          runs: answers + nobodies,
+          bypassed: nobodies,
+        });
+        followers += 12 - runs;
+      },
+    );
+    await fc.assert(burst, { numRuns: 40 });
+    // Else nothing was said of those that merge.
+    expect(followers).toBeGreaterThan(50);
   });
 });
