@@ -20,19 +20,40 @@ export function handOutOf(isolation: Isolation | undefined): HandOut | undefined
     case 'clone':
       return (value, place) => {
         // The first one now: that it cannot be copied is found out before anybody has a share.
-        let ready: [unknown] | undefined = [clone(value, place)];
+        const copy = (): unknown => shareBy((part) => clone(part, place), value);
+        let ready: [unknown] | undefined = [copy()];
         return () => {
-          const share = ready === undefined ? clone(value, place) : ready[0];
+          const share = ready === undefined ? copy() : ready[0];
           ready = undefined;
           return share;
         };
       };
     case 'freeze':
       return (value, place) => {
-        const frozen = frozenCopy(value, place);
+        const frozen = shareBy((part) => frozenCopy(part, place), value);
         return () => frozen;
       };
     default:
-      return (value) => () => isolation(value) as unknown;
+      return (value) => () => shareBy(isolation, value);
   }
+}
+
+type Isolate = (value: unknown) => unknown;
+
+/** Results that hold more than users know of, and how a share of one is made. */
+const parcels = new WeakMap<object, (isolate: Isolate) => unknown>();
+
+/**
+ * Says that a result is no value itself, but holds some: these are isolated, and are what errors speak of.
+ *
+ * @param unpack makes a share of the result, given what makes one of a value
+ */
+export function parcel<T extends object>(result: T, unpack: (isolate: Isolate) => T): T {
+  parcels.set(result, unpack);
+  return result;
+}
+
+function shareBy(isolate: Isolate, result: unknown): unknown {
+  const unpack = typeof result === 'object' && result !== null ? parcels.get(result) : undefined;
+  return unpack === undefined ? isolate(result) : unpack(isolate);
 }

@@ -2,6 +2,7 @@ import type { CallHandler } from '@nestjs/common';
 import type { Subscriber, Subscription, TeardownLogic, Unsubscribable } from 'rxjs';
 import type { Seat } from '../core/callers.js';
 import type { Flight, FlightRecord } from '../core/flight.js';
+import { parcel } from '../core/isolate.js';
 import { boardToLeave } from '../rx/do-chan.js';
 import { Disconnect, hasGone, type Waiting } from './disconnect.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
@@ -14,7 +15,7 @@ import type { Route } from './route.js';
 import { singleUseKind } from './single-use.js';
 import { markAboard, type Aboard } from './travelling.js';
 
-/** What a flight of requests comes to: plain data, for `isolate`. Without a replay nobody but the leader may have it. */
+/** What a flight of requests comes to. Without a replay nobody but the leader may have it. */
 interface Landed {
   readonly values: readonly unknown[];
   readonly replay: Replay | undefined;
@@ -23,7 +24,7 @@ interface Landed {
 /** What a group knows of the flight that it hands to a function. */
 type Boarded = Flight<GroupKey> & Pick<FlightRecord<GroupKey>, 'shared' | 'limits'>;
 
-const NOT_SHARED: Landed = { values: [], replay: undefined };
+const NOT_SHARED: Landed = parcel({ values: [], replay: undefined }, () => NOT_SHARED);
 
 /** One request on its way through a flight: it leads or follows, is answered, or leaves when its client does. */
 export class Passage implements Waiting, Aboard, Unsubscribable {
@@ -167,7 +168,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     // Where nobody has joined and nobody will, there is no one to replay it to.
     const wanted = shared || limits.lingerMs > 0;
     const record = readable && wanted ? this.recordNow() : undefined;
-    if (record !== undefined) return { values, replay: record };
+    if (record !== undefined) return landedWith(values, record, limits);
     this.own = values;
     if (!readable || (wanted && this.taken === undefined)) this.route.restAlone();
     return NOT_SHARED;
@@ -203,4 +204,11 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     if (this.flight === undefined || this.handled) closed();
     else this.onHandled = closed;
   }
+}
+
+/** What all may have; of it, the values alone are isolated. */
+function landedWith(values: readonly unknown[], replay: Replay, { handOut }: Boarded['limits']): Landed {
+  const landed = { values, replay };
+  if (handOut === undefined) return landed;
+  return parcel(landed, (isolate) => ({ values: values.map((value) => isolate(value)), replay }));
 }

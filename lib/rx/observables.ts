@@ -2,6 +2,7 @@ import { Observable, fromEvent, lastValueFrom, take, takeUntil, toArray } from '
 import type { Seat } from '../core/callers.js';
 import { UnshareableResultError, type ErrorPlace } from '../core/errors.js';
 import type { Flight } from '../core/flight.js';
+import { parcel } from '../core/isolate.js';
 
 /** What an Observable of one value or none came to. */
 export type Landed<T> = readonly [] | readonly [T];
@@ -19,7 +20,7 @@ export async function landed<T, K>(
 ): Promise<Landed<T>> {
   const values = await lastValueFrom(source.pipe(take(2), takeUntil(fromEvent(flight.signal, 'abort')), toArray()));
   if (values.length > 1) throw new UnshareableResultError(place(), 'an Observable of more than one value');
-  return values as unknown as Landed<T>;
+  return parcel(values, (isolate) => values.map((value) => isolate(value) as T)) as unknown as Landed<T>;
 }
 
 /** A cold Observable that boards when it is subscribed to, leaves when it is unsubscribed from, and emits what landed. */

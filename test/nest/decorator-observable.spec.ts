@@ -235,6 +235,35 @@ describe('@SingleFlight on a method that returns an Observable', () => {
     ]);
   });
 
+  it('gives a function that isolates what the source emitted, and nothing where it emitted nothing', async () => {
+    const given: unknown[] = [];
+    class Copied {
+      readonly values = new Subject<{ id: string }>();
+
+      @SingleFlight(() => 'all', {
+        isolate: (value: { id: string }) => {
+          given.push(value);
+          return { ...value };
+        },
+      })
+      all(): Observable<{ id: string }> {
+        return this.values;
+      }
+    }
+    const copied = new Copied();
+    const heard = [copied.all(), copied.all()].map((stream) => firstValueFrom(stream, { defaultValue: undefined }));
+    copied.values.next({ id: '1' });
+    copied.values.complete();
+    const [one, other] = await Promise.all(heard);
+    expect([one, other]).toEqual([{ id: '1' }, { id: '1' }]);
+    expect(one).not.toBe(other);
+    expect(given).toEqual([{ id: '1' }, { id: '1' }]);
+    await expect(
+      Promise.all([copied.all(), copied.all()].map((stream) => firstValueFrom(stream, { defaultValue: 0 }))),
+    ).resolves.toEqual([0, 0]);
+    expect(given).toHaveLength(2);
+  });
+
   it('rejects each subscriber for a bad key, when it subscribes', async () => {
     const users = await start();
     const stream = users.of({ id: 1 });
