@@ -1,10 +1,9 @@
-import { request as httpRequest, type ClientRequest } from 'node:http';
 import { getEventListeners } from 'node:events';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Res, UseInterceptors } from '@nestjs/common';
 import { FlightSignal, SingleFlightInterceptor, SingleFlightShare, SkipSingleFlight } from 'nestjs-singleflight';
-import { deferred, type Deferred } from '../../support/deferred.js';
-import { closeServers, hold, httpFlights, PLATFORMS, TestServer, turn } from './support/server.js';
+import { Client, until } from './support/client.js';
+import { closeServers, hold, httpFlights, PLATFORMS, TestServer } from './support/server.js';
 
 interface AnyResponse {
   header(name: string, value: string): this;
@@ -40,30 +39,6 @@ class Leaving {
   alone(@FlightSignal() signal: AbortSignal): Promise<string> {
     signals.push(signal);
     return hold.work('alone');
-  }
-}
-
-/** A client that can hang up before it has its answer. */
-class Client {
-  private readonly request: ClientRequest;
-  readonly answer: Promise<string>;
-
-  constructor(port: number, path: string) {
-    const { promise, resolve, reject }: Deferred<string> = deferred();
-    this.request = httpRequest({ host: '127.0.0.1', port, path, agent: false }, (response) => {
-      let text = '';
-      response.setEncoding('utf8').on('data', (chunk: string) => (text += chunk));
-      response.on('end', () => {
-        resolve(`${response.statusCode} ${text}`);
-      });
-    });
-    this.request.on('error', reject).end();
-    promise.catch(() => undefined);
-    this.answer = promise;
-  }
-
-  hangUp(): void {
-    this.request.destroy(new Error('hung up'));
   }
 }
 
@@ -169,12 +144,3 @@ describe.each(PLATFORMS)('A client that goes away, on %s', (platform) => {
     expect(server.flights.group.size).toBe(0);
   });
 });
-
-/** Until something that comes over the network has happened. */
-async function until(happened: () => boolean): Promise<void> {
-  const deadline = performance.now() + 5_000;
-  while (!happened()) {
-    if (performance.now() > deadline) throw new Error('It did not happen within five seconds.');
-    await turn();
-  }
-}
