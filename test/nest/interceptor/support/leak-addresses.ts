@@ -14,6 +14,7 @@ import {
   values,
   VARIED,
   type Expected,
+  type Part,
   type Row,
 } from './leak-row.js';
 import { SHARES } from './leaks.js';
@@ -28,6 +29,14 @@ const CLIENT_ADDRESS: Expected = {
   user: "shared: it is one user, from wherever; a route that answers by the address says 'client'",
   public: 'shared: everybody may have it, from wherever',
   key: 'shared: the key does not hold it',
+};
+
+/** Of what was asked for nothing is left: Nest's Fastify takes what the rewritten path is for the original one. */
+const REWRITTEN: Expected = {
+  client: 'shared: no trace of it is left, not for the handler either',
+  user: 'shared: no trace of it is left, not for the handler either',
+  public: 'shared: no trace of it is left, not for the handler either',
+  key: 'shared: no trace of it is left, not for the handler either',
 };
 
 /** Requests that differ in their address, in the route, or in what the app makes of them. */
@@ -102,6 +111,16 @@ export const ADDRESS_ROWS: readonly Row[] = [
     { apps: ['plain', 'twin'] },
   ),
   row('a path that a middleware rewrites', ...tags('rewritten'), ADDRESS, { only: 'Express' }),
+  row("a path that Fastify's rewriteUrl rewrites", ...tags('translated/it'), ADDRESS, {
+    apps: ['rewriting'],
+    only: 'Fastify',
+  }),
+  row(
+    "two paths of which Fastify's rewriteUrl makes one",
+    ...(['translated/one', 'translated/two'].map((path) => anna({ 'X-Request-Id': 'anna' }, path)) as [Part, Part]),
+    REWRITTEN,
+    { apps: ['rewriting'], only: 'Fastify', alike: true },
+  ),
   row(
     'an address that names the host itself',
     { ...anna(), origin: 'http://one.example' },
@@ -114,7 +133,7 @@ export const ADDRESS_ROWS: readonly Row[] = [
   }),
   row('a token that a middleware has erased from what was received, too', ...annaAndBert('erased'), {
     ...ASKER,
-    client: 'shared: a limit; no trace of it is left but on req.user, so such an app has to state its share',
+    client: "shared: a limit, as the README says; what is left on req.user is not looked at, but with 'user' or a key",
   }),
   row('a header that a middleware adds', ...tags('added'), {
     ...HEADER,

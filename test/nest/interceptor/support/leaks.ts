@@ -255,7 +255,13 @@ function useMiddleware(app: INestApplication): void {
   });
 }
 
-export const APPS = ['plain', 'twin', 'trusting', 'by header', 'by media type'] as const;
+/** Fastify's `rewriteUrl`; as {@link MIDDLEWARE}'s `rewritten`, but the route is looked for by what comes of it. */
+function rewriteUrl({ url = '', headers }: IncomingMessage): string {
+  const [, share, name] = url.split('/');
+  return name === 'translated' ? `/${share ?? ''}/of/${String(headers['x-request-id'])}` : url;
+}
+
+export const APPS = ['plain', 'twin', 'trusting', 'rewriting', 'by header', 'by media type'] as const;
 export type App = (typeof APPS)[number];
 
 /** One server of each kind, with the routes of every share. */
@@ -272,6 +278,7 @@ export async function startApps(platform: Platform): Promise<Readonly<Record<App
     plain: await TestServer.start(platform, options),
     twin: await TestServer.start(platform, options),
     trusting: await TestServer.start(platform, { ...options, trustProxy: true }),
+    rewriting: await TestServer.start(platform, { ...options, rewriteUrl }),
     'by header': await TestServer.start(platform, { imports, controllers: versions, setup: byHeader }),
     'by media type': await TestServer.start(platform, { imports, controllers: versions, setup: byMediaType }),
   };

@@ -1,5 +1,5 @@
 import type { AddressInfo } from 'node:net';
-import type { Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import {
   Module,
   type CanActivate,
@@ -64,6 +64,8 @@ export interface ServerOptions extends ModuleMetadata {
   readonly trustProxy?: boolean;
   /** On Fastify. */
   readonly http2?: boolean;
+  /** On Fastify: before the route is looked for. */
+  readonly rewriteUrl?: (request: IncomingMessage) => string;
   readonly https?: { readonly key: string; readonly cert: string; readonly ca: string };
 }
 
@@ -91,7 +93,7 @@ export class TestServer {
   private http2 = false;
 
   private async listen(platform: Platform, options: ServerOptions): Promise<void> {
-    const { setup, trustProxy = false, http2 = false, https, ...metadata } = options;
+    const { setup, trustProxy = false, http2 = false, https, rewriteUrl, ...metadata } = options;
     this.http2 = http2;
     const doorman: CanActivate = { canActivate: () => ++this.entered > 0 };
     const providers = [{ provide: APP_GUARD, useValue: doorman }, ...(metadata.providers ?? [])];
@@ -105,7 +107,7 @@ export class TestServer {
       await setup?.(app);
       await app.init();
     } else {
-      const common = { trustProxy, forceCloseConnections: !http2 };
+      const common = { trustProxy, forceCloseConnections: !http2, ...(rewriteUrl && { rewriteUrl }) };
       const adapter = http2
         ? new FastifyAdapter({ ...common, http2: true })
         : new FastifyAdapter({ ...common, ...(tls && { https: tls }) });
