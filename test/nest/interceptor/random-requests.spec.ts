@@ -139,8 +139,8 @@ describe('The key of random requests', () => {
     const route = routeOf('public', ['Accept', 'x-anything']);
     let same = 0;
     const everyPair = fc.property(related, (requests) => {
-      same += compare(route, requests, ({ method, url, host, hostname, now }) =>
-        JSON.stringify({ method, url, host, hostname, accept: now.accept, anything: now['x-anything'] }),
+      same += compare(route, requests, ({ method, url, host, hostname, protocol, now }) =>
+        JSON.stringify({ method, url, host, hostname, protocol, accept: now.accept, anything: now['x-anything'] }),
       );
     });
     fc.assert(everyPair, { numRuns: 2_000 });
@@ -153,10 +153,10 @@ describe('The key of random requests', () => {
     let same = 0;
     const everyPair = fc.property(related, crowdOf(7), (requests, crowd) => {
       asking = crowd.values();
-      const keys = requests.map((request) => routeKey(toRequest(request), route, NO_CONTEXT));
-      const identities = requests.map(({ method, url, host, hostname, now }, i) => {
+      const keys = requests.map((request) => keyOf(toRequest(request), route));
+      const identities = requests.map(({ method, url, host, hostname, protocol, now }, i) => {
         const headers = { accept: now.accept, anything: now['x-anything'] };
-        return JSON.stringify({ method, url, host, hostname, ...headers, user: toldApart(crowd[i]) });
+        return JSON.stringify({ method, url, host, hostname, protocol, ...headers, user: toldApart(crowd[i]) });
       });
       keys.forEach((one, i) => {
         expect(one === undefined).toBe(crowd[i] === undefined);

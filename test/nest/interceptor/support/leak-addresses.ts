@@ -59,7 +59,7 @@ export const ADDRESS_ROWS: readonly Row[] = [
   row(
     'the scheme that a trusted proxy tells',
     ...values('X-Forwarded-Proto', 'http', 'https'),
-    { ...HEADER, client: 'own flight: it is a header, and the protocol differs' },
+    { ...ADDRESS, key: 'own flight: a key by hand does not replace the scheme' },
     { apps: ['trusting'] },
   ),
   row('X-Forwarded-For of a trusted proxy', ...values('X-Forwarded-For', '10.0.0.1', '10.0.0.2'), CLIENT_ADDRESS, {
