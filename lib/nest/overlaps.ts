@@ -18,14 +18,15 @@ export class Overlaps {
 
   constructor(private readonly route: Route) {}
 
-  /** Two requests for one URL are not equal; whether somebody was told now, so that there is nothing more to notice. */
-  found(one: HttpRequest, other: HttpRequest): boolean {
+  /** Two requests for one URL are not equal. */
+  found(one: HttpRequest, other: HttpRequest): void {
     const difference = differenceOf(one, other, this.route);
-    if (difference === undefined) return false;
+    if (difference === undefined) return;
     this.seen.set(difference, (this.seen.get(difference) ?? 0) + 1);
-    if (++this.count < TELLING) return false;
+    if (++this.count < TELLING) return;
     this.tell();
-    return true;
+    // There is nothing more to notice.
+    this.route.overlaps = undefined;
   }
 
   private tell(): void {

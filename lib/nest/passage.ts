@@ -9,7 +9,7 @@ import { clientClosedRequest, httpError } from './http-errors.js';
 import { nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import type { GroupKey, HttpFlights } from './http-flights.js';
 import { before, recordSince, replay, type Before, type Replay } from './replay.js';
-import { RequestKey } from './request-key.js';
+import type { RequestKey } from './request-key.js';
 import type { RequestParts } from './request-parts.js';
 import type { Route } from './route.js';
 import { singleUseKind } from './single-use.js';
@@ -107,15 +107,10 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
 
   private board(parts: RequestParts): Seat<Landed> {
     const { route } = this;
-    const key = route.keys.of(this.request, parts, route.overlaps && this.unlike);
+    const key = route.keys.of(this.request, parts, route.overlaps);
     const lead = (flight: Flight<GroupKey>): PromiseLike<Landed> => this.lead(key, flight as Boarded);
     return boardToLeave<Landed, GroupKey>(this.flights.group, key, lead, route.options);
   }
-
-  private readonly unlike = (other: RequestKey): void => {
-    const told = this.route.overlaps?.found(RequestKey.requestOf(other), this.request) === true;
-    if (told) this.route.overlaps = undefined;
-  };
 
   /** The function of the flight: runs the handler for everybody. */
   private lead(key: RequestKey, flight: Boarded): PromiseLike<Landed> {

@@ -1,5 +1,6 @@
 import { hash } from 'node:crypto';
 import type { HttpRequest } from './http-exchange.js';
+import type { Overlaps } from './overlaps.js';
 import { METHOD_AT, URL_AT, type RequestParts } from './request-parts.js';
 
 /**
@@ -57,15 +58,15 @@ export class RequestKeys {
   /**
    * The key of a request: that of its equals under way, or one of its own.
    *
-   * @param onUnlike is given the key of another request for the same URL, where there is one and none is equal
+   * @param overlaps is told of another request for the same URL, where there is one and none is equal
    */
-  of(request: HttpRequest, parts: RequestParts, onUnlike?: (other: RequestKey) => void): RequestKey {
+  of(request: HttpRequest, parts: RequestParts, overlaps?: Overlaps): RequestKey {
     const first = this.byUrl.get(parts[URL_AT] ?? '');
     if (first?.equals(parts) === true) return first;
     const key = new RequestKey(request, parts);
     const equal = this.byDigest.size === 0 ? undefined : this.byDigest.get(key.digest);
     if (equal !== undefined) return equal;
-    if (first !== undefined) onUnlike?.(first);
+    if (first !== undefined) overlaps?.found(RequestKey.requestOf(first), request);
     return key;
   }
 

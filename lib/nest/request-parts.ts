@@ -13,6 +13,7 @@ export type RequestParts = readonly (string | undefined)[];
 /** Where in them the method and the URL as it was sent stand. */
 export const METHOD_AT = 0;
 export const URL_AT = 1;
+const ADDRESS_PARTS = 7;
 
 /**
  * Headers that say nothing of who asks or for what: those of the hop, and ids that only trace the request. Whole names,
@@ -51,34 +52,37 @@ export function requestParts(request: HttpRequest, route: Route, context: Execut
     if (key === undefined || key === null) return undefined;
     return [...addressParts(request), encodeKey(key, `The key function of ${route.name} returned`)];
   }
-  if (route.share === 'public') return withVary(addressParts(request), request, route.vary);
+  if (route.share === 'public') return varyParts(request, route.vary);
   if (goesAlone(request)) return undefined;
   if (route.share === 'client') return withClient(addressParts(request), request);
   const user = route.identity?.(context);
   if (user === undefined) return undefined;
-  const identity = encodeKey(user, `http.identity returned, for ${route.name},`);
-  return withVary([...addressParts(request), identity], request, route.vary);
+  const parts = varyParts(request, route.vary, 1);
+  parts[parts.length - 1] = encodeKey(user, `http.identity returned, for ${route.name},`);
+  return parts;
 }
 
 /** Where a request was sent to. */
-function addressParts(request: HttpRequest): (string | undefined)[] {
+function addressParts(request: HttpRequest, more = 0): (string | undefined)[] {
   const { headers, method, url, originalUrl = url } = request;
-  return [
-    method,
-    // As it was sent, and as a middleware may have rewritten it: the handler's parameters are of the second.
-    originalUrl,
-    url,
-    // As it was sent, and as a trusted proxy says it was: an app of many hosts tells them apart by the second.
-    headerText(headers[':authority']) ?? headerText(headers.host),
-    request.hostname,
-    request.host,
-    request.protocol,
-  ];
+  // As long as it will be: an array that grows is copied.
+  const parts = new Array<string | undefined>(ADDRESS_PARTS + more);
+  parts[METHOD_AT] = method;
+  // As it was sent, and as a middleware may have rewritten it: the handler's parameters are of the second.
+  parts[URL_AT] = originalUrl;
+  parts[2] = url;
+  // As it was sent, and as a trusted proxy says it was: an app of many hosts tells them apart by the second.
+  parts[3] = headerText(headers[':authority']) ?? headerText(headers.host);
+  parts[4] = request.hostname;
+  parts[5] = request.host;
+  parts[6] = request.protocol;
+  return parts;
 }
 
-/** Adds the headers on which an answer depends. */
-function withVary(parts: (string | undefined)[], { headers }: HttpRequest, vary: readonly string[]): RequestParts {
-  for (const name of vary) parts.push(headerText(headers[name]));
+/** And the headers on which its answer depends. */
+function varyParts(request: HttpRequest, vary: readonly string[], more = 0): (string | undefined)[] {
+  const parts = addressParts(request, vary.length + more);
+  for (let i = 0; i < vary.length; i++) parts[ADDRESS_PARTS + i] = headerText(request.headers[vary[i] ?? '']);
   return parts;
 }
 
