@@ -8,7 +8,7 @@ export class NoCurrentFlightError extends SingleFlightError {
       'NoCurrentFlightError',
       'ERR_SINGLEFLIGHT_NO_CURRENT_FLIGHT',
       'currentFlight() was called outside of a decorated method or wrapped function, or after its first await. ' +
-        'Call it at the top: const { signal } = currentFlight();',
+        "Call it at the top: const { signal } = currentFlight(); A controller's handler takes @FlightSignal() instead.",
     );
   }
 }
