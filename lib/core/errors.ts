@@ -212,7 +212,8 @@ function within(place: ErrorPlace | undefined): string {
   return place?.group === undefined ? '' : `Group '${place.group}': `;
 }
 
-function on(place: ErrorPlace): string {
+/** Where an error happened, as the end of a clause. */
+export function on(place: ErrorPlace): string {
   const key = place.describedKey === undefined ? '' : ` for key '${place.describedKey}'`;
   return `${key}${place.group === undefined ? '' : ` in group '${place.group}'`}`;
 }
