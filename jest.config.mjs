@@ -24,6 +24,7 @@ export default {
   moduleNameMapper: {
     '^nestjs-singleflight$': '<rootDir>/lib/index.ts',
     '^nestjs-singleflight/core$': '<rootDir>/lib/core/index.ts',
+    '^nestjs-singleflight/fleet$': '<rootDir>/lib/fleet/index.ts',
     '^nestjs-singleflight/testing$': '<rootDir>/lib/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',
   },

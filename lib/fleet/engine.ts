@@ -60,7 +60,7 @@ export interface FlightEngine {
   /**
    * Ends a flight: in one step it is current no more, its result is kept for `retainMs` (unless `retain` is false) and
    * lingers for `lingerMs`, and everybody who waits for its fence is pushed `settled`. `published`, also when this flight
-   * has published before. The flight is gone, but its leader says that it is `insideLease`, and there is no current
+   * has published before and its result is still kept. The flight is gone, but its leader says that it is `insideLease`, and there is no current
    * flight, nor a result with a higher fence → published all the same: so it survives that the engine loses its data.
    * Else `lost`: nothing is written and nobody is told.
    *
