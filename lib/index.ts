@@ -11,16 +11,23 @@ export { encodeKey } from './core/key.js';
 export type { FlightKey, FlightKeyPart } from './core/key.js';
 export type {
   AdriftEvent,
+  DegradeEvent,
+  FleetEvent,
   FlightEvent,
   FlightEvents,
   FlightObserver,
+  FollowEvent,
   ForgetEvent,
   JoinEvent,
+  LeadEvent,
   LeaveEvent,
+  LostEvent,
   OneFlightEvent,
   RejectEvent,
+  RestoreEvent,
   SettleEvent,
   StartEvent,
+  TakeoverEvent,
 } from './core/observer.js';
 export {
   AbandonedError,
@@ -36,6 +43,19 @@ export {
   UnshareableResultError,
   WaitTimeoutError,
 } from './core/errors.js';
+
+// The fleet; groups, engines and the rest are in 'nestjs-singleflight/fleet'
+export type { FleetOptions } from './fleet/options.js';
+export type { FlightEngine } from './fleet/engine.js';
+export type { Codec } from './fleet/codec.js';
+export type { ErrorClass } from './fleet/error-codec.js';
+export {
+  EngineTimeoutError,
+  EngineUnavailableError,
+  LeaseLostError,
+  PayloadTooLargeError,
+  RemoteError,
+} from './fleet/errors.js';
 
 // RxJS
 export { doChan } from './rx/do-chan.js';

@@ -33,7 +33,8 @@ type Step = string | number | { readonly part: string };
 
 const [MAP_KEY, MAP_VALUE, SET_ITEM] = [{ part: '<key>' }, { part: '<value>' }, { part: '<item>' }];
 
-class Copying {
+/** One deep copy. What it does with an object of a class that it does not carry can be told otherwise. */
+export class Copying {
   /** What was copied so far, so that what is shared stays shared, and a circle ends. */
   private readonly copies = new Map<object, object>();
   /** Where in the value the copying is; put into words only when it fails. */
@@ -50,7 +51,7 @@ class Copying {
     return this.copies.get(value) ?? this.copyObject(value);
   }
 
-  private copyPart(step: Step, value: unknown): unknown {
+  protected copyPart(step: Step, value: unknown): unknown {
     this.path.push(step);
     const copy = this.copy(value);
     this.path.pop();
@@ -66,8 +67,18 @@ class Copying {
       if (Buffer.isBuffer(value)) return this.remember(value, Buffer.from(value));
       if (isOwnClass(prototype, 'Map')) return this.copyMap(value as Map<unknown, unknown>);
       if (isOwnClass(prototype, 'Set')) return this.copySet(value as Set<unknown>);
-      if (CARRIED.has(name) && isOwnClass(prototype, name)) return this.remember(value, structuredClone(value));
+      if (CARRIED.has(name) && isOwnClass(prototype, name)) return this.remember(value, this.copyBuiltIn(value));
     }
+    return this.copyInstance(value, name);
+  }
+
+  /** An object of a built-in class that `structuredClone` carries whole. */
+  protected copyBuiltIn(value: object): object {
+    return structuredClone(value);
+  }
+
+  /** An object of any other class. */
+  protected copyInstance(_value: object, name: string): object {
     throw this.unshareable(`an instance of ${name}`);
   }
 
@@ -106,7 +117,7 @@ class Copying {
     return copy;
   }
 
-  private remember<T extends object>(original: object, copy: T): T {
+  protected remember<T extends object>(original: object, copy: T): T {
     this.copies.set(original, copy);
     return copy;
   }
@@ -130,7 +141,7 @@ function isPlain(prototype: object | null): boolean {
 }
 
 /** Whether a prototype is that of the built-in class of this name, in whichever realm, and not one that looks like it. */
-function isOwnClass(prototype: object | null, name: string): boolean {
+export function isOwnClass(prototype: object | null, name: string): boolean {
   const constructor = (prototype as { constructor?: unknown } | null)?.constructor;
   return (
     typeof constructor === 'function' &&

@@ -34,6 +34,18 @@ export interface FlightHost<K> {
   ended(flight: FlightRecord<K>, ok: boolean, outcome: unknown): void;
   /** Nobody is aboard, and the function can be stopped. */
   doom(flight: FlightRecord<K>): void;
+  /** Another process has forgotten it. */
+  forgottenElsewhere(flight: FlightRecord<K>): void;
+}
+
+/** Who flies a flight whose function does not run here, or not yet: it decides when nobody aboard is the end of it. */
+export interface Pilot {
+  /** Nobody is aboard. */
+  emptied(): void;
+  /** Somebody is aboard again. */
+  boarded(): void;
+  /** The flight is over for its callers, because of this. */
+  abort(reason: SingleFlightError): void;
 }
 
 /** One execution of a function for a key, from its start until it settles, and who is aboard. */
@@ -92,8 +104,25 @@ export class FlightRecord<K> implements Flight<K>, Execution {
 
   /** Aborts the signal, now or when it is first read. */
   abort(reason: SingleFlightError): void {
-    if (this.batch === undefined) this.stop().abort(reason);
-    else this.batch.abortIfOver(reason);
+    if (this.batch !== undefined) this.batch.abortIfOver(reason);
+    else if (this.extras?.pilot !== undefined) this.extras.pilot.abort(reason);
+    else this.stop().abort(reason);
+  }
+
+  /** From now on somebody else decides whether it goes on with nobody aboard. */
+  handOver(pilot: Pilot): void {
+    this.extra().pilot = pilot;
+    if (this.aboard === 0) pilot.emptied();
+  }
+
+  /** Its pilot ends it, with nobody aboard: the key is free, then the pilot is told to abort. */
+  doom(): void {
+    if (this.aboard === 0 && !this.settled) this.host.doom(this);
+  }
+
+  /** The key leads to it no more, because another process has forgotten it. */
+  forgottenElsewhere(): void {
+    this.host.forgottenElsewhere(this);
   }
 
   end(ok: boolean, outcome: unknown): void {
@@ -146,13 +175,16 @@ export class FlightRecord<K> implements Flight<K>, Execution {
   join(): void {
     if (this.settled) return;
     // A timeout keeps the process alive as long as somebody waits for it.
-    if (this.joined++ === this.left) this.extras?.timer?.ref();
+    if (this.joined++ !== this.left) return;
+    this.extras?.timer?.ref();
+    this.extras?.pilot?.boarded();
   }
 
   /** Dooms the flight if nobody is aboard and its function can be stopped. */
   doomIfEmpty(): void {
     if (this.aboard > 0 || this.settled) return;
     if (this.batch !== undefined) this.batch.doomIfEmpty();
+    else if (this.extras?.pilot !== undefined) this.extras.pilot.emptied();
     else if (this.extras?.stop?.possible === true) this.host.doom(this);
   }
 
@@ -258,6 +290,8 @@ class FlightExtras {
   batch: BatchOf | undefined = undefined;
   /** Whether that came back without this key. */
   absent = false;
+  /** Who flies it, where that is not the group. */
+  pilot: Pilot | undefined = undefined;
   /** The outcome behind a check, shared by the followers who asked for it. */
   checked: Promise<unknown> | undefined = undefined;
   /** The outcome as `do` tells it, shared by its followers. */
@@ -291,7 +325,7 @@ function ignore(): void {
  * first calls after a full collection would take four times as long. So one of each stays.
  */
 export const keptFlight = new FlightRecord(
-  { ended: ignore, doom: ignore },
+  { ended: ignore, doom: ignore, forgottenElsewhere: ignore },
   undefined,
   { joinWindowMs: Infinity, flightTimeoutMs: Infinity, lingerMs: 0, handOut: undefined },
   0,

@@ -224,6 +224,10 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
     flight.abort(new AbandonedError(this.place(flight.key)));
   }
 
+  forgottenElsewhere(flight: FlightRecord<K>): void {
+    if (flight.keyed && !flight.settled) this.roster.setAdrift(flight, 'forgotten');
+  }
+
   release(flight: FlightRecord<K>): void {
     if (flight.keyed) this.roster.setAdrift(flight, 'abandoned');
   }

@@ -10,16 +10,23 @@ export { encodeKey } from './key.js';
 export type { FlightKey, FlightKeyPart } from './key.js';
 export type {
   AdriftEvent,
+  DegradeEvent,
+  FleetEvent,
   FlightEvent,
   FlightEvents,
   FlightObserver,
+  FollowEvent,
   ForgetEvent,
   JoinEvent,
+  LeadEvent,
   LeaveEvent,
+  LostEvent,
   OneFlightEvent,
   RejectEvent,
+  RestoreEvent,
   SettleEvent,
   StartEvent,
+  TakeoverEvent,
 } from './observer.js';
 export {
   AbandonedError,

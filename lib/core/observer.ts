@@ -59,6 +59,42 @@ export interface RejectEvent extends FlightEvent {
   readonly error: unknown;
 }
 
+/** What every event of a flight that a fleet shares tells besides. */
+export interface FleetEvent extends OneFlightEvent {
+  /** The flight's name, the same in every process. */
+  readonly fleet: string;
+  /** The number of the flight that is led or followed: it rises from leader to leader. */
+  readonly fence: bigint;
+}
+
+/** This process leads the flight: its function is called next. */
+export type LeadEvent = FleetEvent;
+
+/** This process follows a flight that another one leads. */
+export type FollowEvent = FleetEvent;
+
+/** This process has followed, and leads from now on, because the leader gave up or its lease is over. `lead` is next. */
+export type TakeoverEvent = FleetEvent;
+
+/** This process led, and has lost its lease: another one may lead. */
+export type LostEvent = FleetEvent;
+
+/** The engine of a fleet does not answer: told once, until it is back. */
+export interface DegradeEvent {
+  /** The engine's name. */
+  readonly engine: string;
+  /** What it was last heard to fail with. */
+  readonly error: unknown;
+  /** What becomes of flights meanwhile: they run once per process, or fail. */
+  readonly whenDown: 'local' | 'fail';
+}
+
+/** The engine of a fleet answers again. */
+export interface RestoreEvent {
+  /** The engine's name. */
+  readonly engine: string;
+}
+
 /** The events of a group and what they tell. */
 export interface FlightEvents {
   start: StartEvent;
@@ -68,6 +104,12 @@ export interface FlightEvents {
   forget: ForgetEvent;
   adrift: AdriftEvent;
   reject: RejectEvent;
+  lead: LeadEvent;
+  follow: FollowEvent;
+  takeover: TakeoverEvent;
+  lost: LostEvent;
+  degrade: DegradeEvent;
+  restore: RestoreEvent;
 }
 
 /**
@@ -134,5 +176,11 @@ function eachEvent(sink: (event: keyof FlightEvents) => EventSink<unknown>): Eve
     forget: sink('forget'),
     adrift: sink('adrift'),
     reject: sink('reject'),
+    lead: sink('lead'),
+    follow: sink('follow'),
+    takeover: sink('takeover'),
+    lost: sink('lost'),
+    degrade: sink('degrade'),
+    restore: sink('restore'),
   };
 }

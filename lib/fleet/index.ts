@@ -1,3 +1,8 @@
+export { FleetGroup, type FleetCallOptions, type FleetGroupOptions, type FleetGroupStats } from './fleet-group.js';
+export type { FleetOptions } from './options.js';
+export type { FleetStats } from './fleet-flights.js';
+export { structuredCodec, type CarriedClass, type Codec } from './codec.js';
+export type { ErrorClass } from './error-codec.js';
 export type {
   AbandonRequest,
   CompleteRequest,

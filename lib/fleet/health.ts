@@ -1,0 +1,99 @@
+import { EngineTimeoutError } from './errors.js';
+import type { Due, Schedule } from './schedule.js';
+
+/** What health needs of its fleet. */
+export interface HealthHost {
+  /** Asks the engine for a sign of life; never rejects. */
+  ping(timeoutMs: number): void;
+  /** The engine does not answer any more, and then that it does. */
+  wentDown(error: unknown): void;
+  cameBack(): void;
+}
+
+/**
+ * Whether the engine answers. It is down once it was silent for `degradeAfterMs` while somebody asked: a call that times
+ * out with nothing heard since it was sent, or calls that are refused for so long. One refused call is not enough: a
+ * connection that is killed and comes back must not cost an execution.
+ */
+export class Health implements Due {
+  /** What the engine was last heard to fail with; undefined while it answers. Written below. */
+  error: unknown = undefined;
+  down = false;
+  private aliveAt = -Infinity;
+  /** Since when calls have been refused; undefined while they are not. */
+  private refusedAt: number | undefined = undefined;
+  private askedAt = -Infinity;
+  /** How many flights of this process follow, and rely on a sign of life. */
+  private watching = 0;
+
+  constructor(
+    private readonly host: HealthHost,
+    private readonly schedule: Schedule,
+    private readonly degradeAfterMs: number,
+  ) {}
+
+  alive(): void {
+    this.aliveAt = performance.now();
+    this.refusedAt = undefined;
+    if (!this.down) return;
+    this.down = false;
+    this.error = undefined;
+    this.host.cameBack();
+  }
+
+  /** A call that was sent then has failed. */
+  failed(error: unknown, sentAt: number): void {
+    if (this.aliveAt > sentAt) return;
+    this.error = error;
+    if (error instanceof EngineTimeoutError) {
+      this.goDown();
+      return;
+    }
+    const now = performance.now();
+    this.refusedAt ??= now;
+    // Timers are as exact as a millisecond.
+    if (now - this.refusedAt >= this.degradeAfterMs - 1) this.goDown();
+  }
+
+  /** The engine says by itself that it cannot be asked. */
+  unavailable(error: unknown): void {
+    this.error = error;
+    this.goDown();
+  }
+
+  /** Down, and asked for by a caller: looks after it in the background, from time to time. */
+  lookAfter(): void {
+    const now = performance.now();
+    if (now - this.askedAt < this.degradeAfterMs) return;
+    this.askedAt = now;
+    this.host.ping(this.degradeAfterMs);
+  }
+
+  /** One more flight follows: a server that hangs has to be noticed while nothing else is asked of it. */
+  watch(): void {
+    if (this.watching++ > 0) return;
+    const now = performance.now();
+    this.schedule.set(this, now + this.degradeAfterMs / 2);
+  }
+
+  unwatch(): void {
+    if (--this.watching === 0) this.schedule.delete(this);
+  }
+
+  due(now: number): void {
+    if (this.watching === 0 || this.down) return;
+    const quietAt = this.aliveAt + this.degradeAfterMs / 2;
+    if (quietAt > now) {
+      this.schedule.set(this, quietAt);
+      return;
+    }
+    this.host.ping(this.degradeAfterMs / 2);
+    this.schedule.set(this, now + this.degradeAfterMs / 2);
+  }
+
+  private goDown(): void {
+    if (this.down) return;
+    this.down = true;
+    this.host.wentDown(this.error);
+  }
+}
