@@ -15,7 +15,7 @@ const ARROWS: Readonly<Record<string, { readonly parts: readonly string[]; reado
     parts: ['core', 'rx', 'fleet'],
     packages: ['node:', 'rxjs', 'reflect-metadata', '@nestjs/common', '@nestjs/core'],
   },
-  redis: { parts: ['fleet'], packages: ['node:'] },
+  redis: { parts: ['core', 'fleet'], packages: ['node:'] },
   observe: {
     parts: ['core'],
     packages: ['node:', '@opentelemetry/', 'prom-client', '@nestjs/common', '@nestjs/terminus'],
@@ -115,7 +115,7 @@ describe('The house', () => {
     ['a type import()', { 'core/a.ts': "type B = import('../nest/b.js').B;" }, ['core/a.ts imports nest/b.ts']],
     ['rx → nest', { 'rx/a.ts': "import { b } from '../nest/b.js';" }, ['rx/a.ts imports nest/b.ts']],
     ['fleet → redis', { 'fleet/a.ts': "import { b } from '../redis/b.js';" }, ['fleet/a.ts imports redis/b.ts']],
-    ['redis → core', { 'redis/a.ts': "import { b } from '../core/b.js';" }, ['redis/a.ts imports core/b.ts']],
+    ['redis → nest', { 'redis/a.ts': "import { b } from '../nest/b.js';" }, ['redis/a.ts imports nest/b.ts']],
     ['redis → a client', { 'redis/a.ts': "import { Redis } from 'ioredis';" }, ['redis/a.ts imports ioredis']],
     ['observe → nest', { 'observe/a.ts': "import { b } from '../nest/b.js';" }, ['observe/a.ts imports nest/b.ts']],
     ['testing → nest', { 'testing/a.ts': "import { b } from '../nest/b.js';" }, ['testing/a.ts imports nest/b.ts']],

@@ -19,15 +19,15 @@ export interface RedisServer {
 
 /**
  * A real Redis or Valkey: the one at `REDIS_URL` (it is shared, so prefix the keys and clean up; `stop()` leaves it
- * alone), otherwise one of our own, empty, on a free port of 127.0.0.1.
+ * alone), otherwise one of our own, empty, on a free port of 127.0.0.1. With options of its own it is always that.
  */
-export async function startRedisServer(): Promise<RedisServer> {
+export async function startRedisServer(options?: (port: number) => readonly string[]): Promise<RedisServer> {
   const given = process.env.REDIS_URL;
-  if (given !== undefined && given !== '') {
+  if (given !== undefined && given !== '' && options === undefined) {
     return { url: given, port: Number(new URL(given).port || 6379), stop: () => Promise.resolve() };
   }
   const program = findProgram() ?? (await installProgram());
-  return startProgram(program);
+  return startProgram(program, options);
 }
 
 const PROGRAMS = ['redis-server', 'valkey-server'];
@@ -90,11 +90,15 @@ function aptGet(...args: string[]): Promise<unknown> {
 /** Ends its server when its input closes: on stop(), and when the process of the tests is gone, however it went. */
 const GUARD = 'exec 3<&0; "$@" 3<&- & server=$!; (read -r _ <&3; kill -9 $server) & wait $server';
 
-async function startProgram(program: string, attempts = 3): Promise<RedisServer> {
+async function startProgram(
+  program: string,
+  options: (port: number) => readonly string[] = () => [],
+  attempts = 3,
+): Promise<RedisServer> {
   const port = await freePort();
   // Writes no file; the name keeps it from reading somebody else's.
   const files = ['--save', '', '--appendonly', 'no', '--dir', tmpdir(), '--dbfilename', `none-${port}.rdb`];
-  const command = [program, '--port', String(port), '--bind', '127.0.0.1', ...files];
+  const command = [program, '--port', String(port), '--bind', '127.0.0.1', ...files, ...options(port)];
   const guard = spawn('/bin/sh', ['-c', GUARD, 'sh', ...command], { stdio: ['pipe', 'pipe', 'ignore'] });
   const exited = once(guard, 'exit');
 
@@ -109,7 +113,7 @@ async function startProgram(program: string, attempts = 3): Promise<RedisServer>
   if (failure === undefined) return { url: `redis://127.0.0.1:${port}`, port, stop };
   await stop();
   // Somebody took the port between our look and the server's.
-  if (attempts > 1 && failure.includes('Address already in use')) return startProgram(program, attempts - 1);
+  if (attempts > 1 && failure.includes('Address already in use')) return startProgram(program, options, attempts - 1);
   throw new Error(`${program} did not start: ${failure}`);
 }
 
@@ -149,7 +153,7 @@ async function ping(port: number): Promise<boolean> {
   }
 }
 
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer().listen(0, '127.0.0.1');
   await once(probe, 'listening');
   const { port } = probe.address() as AddressInfo;
