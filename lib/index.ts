@@ -63,7 +63,9 @@ export { doChan } from './rx/do-chan.js';
 // Nest: module, service, injection
 export { SingleFlightModule, type SingleFlightModuleAsyncOptions } from './nest/single-flight.module.js';
 export type { HttpShare, SingleFlightHttpOptions, SingleFlightModuleOptions } from './nest/module-options.js';
-export { SingleFlightService } from './nest/single-flight.service.js';
+export { SingleFlightService, type ServiceCallOptions } from './nest/single-flight.service.js';
+export type { FleetCallOptions } from './nest/fleet-name.js';
+export type { FleetHealth } from './nest/app-fleet.js';
 export type { Wrapped, WrapOptions } from './nest/wrap.js';
 export { InjectSingleFlight } from './nest/inject-single-flight.decorator.js';
 export { getSingleFlightToken } from './nest/tokens.js';
@@ -87,6 +89,7 @@ export {
   SingleFlightShare,
   SkipSingleFlight,
   type ContextKeyFunction,
+  type ShareOptions,
 } from './nest/share.decorators.js';
 export { keyFrom } from './nest/key-from.js';
 export { FlightSignal } from './nest/flight-signal.decorator.js';

@@ -9,7 +9,7 @@ import type { Role } from './result.js';
 /** Tells whoever listens to a group what happens in it; nobody listening, it makes no event. */
 export class Announcer<K> {
   private readonly describe: (key: K) => unknown;
-  private readonly sinks: EventSinks;
+  readonly sinks: EventSinks;
 
   constructor(
     private readonly group: string,

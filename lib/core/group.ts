@@ -4,6 +4,7 @@ import type { BoardingMode, Seat } from './callers.js';
 import { InvalidKeyError, InvalidOptionError, type ErrorPlace } from './errors.js';
 import type { FlightFunction, FlightRecord } from './flight.js';
 import { Flights } from './flights.js';
+import type { EventSinks } from './observer.js';
 import {
   checkCallOptions,
   checkCloseOptions,
@@ -11,6 +12,7 @@ import {
   checkGroupOptions,
   type CallOptions,
   type CloseOptions,
+  type FlightLimits,
   type FlightOptions,
   type GroupOptions,
 } from './options.js';
@@ -241,6 +243,16 @@ export class Group<K = string> {
    */
   inFlightWhere(wanted: (key: K) => boolean): FlightInfo[] {
     return this.#flights.roster.list(wanted);
+  }
+
+  /** @internal What holds for a flight that is started without options of its own. */
+  get limits(): FlightLimits {
+    return this.#flights.limits;
+  }
+
+  /** @internal Whom the group tells what happens in it. */
+  get sinks(): EventSinks {
+    return this.#flights.announcer.sinks;
   }
 
   /** @internal A call was let through alone by whoever stands in front of this group. */

@@ -5,7 +5,8 @@ import { InvalidOptionError } from '../core/errors.js';
 import { Group } from '../core/group.js';
 import type { GroupOptions } from '../core/options.js';
 import type { KeyResult, SingleFlightOptions } from './decorator-types.js';
-import { MethodFlights, newNamespace, type KeyedFunction, type KillSwitch } from './method-flights.js';
+import { requireFleet, type FleetHost } from './fleet-name.js';
+import { MethodFlights, newNamespace, type KeyedFunction } from './method-flights.js';
 import { NEST_DEFAULTS } from './module-options.js';
 import { checkRoute } from './route-arguments.js';
 import { SINGLE_FLIGHT_HOST } from './tokens.js';
@@ -19,7 +20,7 @@ export type AnyKeyFunction = (...args: unknown[]) => KeyResult;
 type MethodKind = 'promise' | 'observable' | undefined;
 
 /** What a decorated method asks of its app. */
-export interface DecorationHost extends KillSwitch {
+export interface DecorationHost extends FleetHost {
   /** A group with the app's defaults. */
   group(name: string, options?: GroupOptions): Group;
   /** @throws InvalidOptionError when no group was named so */
@@ -66,12 +67,19 @@ export class Decoration {
     return this.flightsOf(instance).forget(Reflect.apply(this.keyFn, instance, args));
   }
 
+  /** As {@link forget}, in every process of the fleet. */
+  forgetEverywhere(instance: object, args: unknown[]): Promise<boolean> {
+    return this.flightsOf(instance).forgetEverywhere(Reflect.apply(this.keyFn, instance, args));
+  }
+
   describe(owner: object): string {
     return `${nameOfOwner(owner)}.${String(this.methodName)}`;
   }
 
   /** The first call of a method that does not say what it returns. */
   private callUnknown(flights: MethodFlights, self: object, args: unknown[]): unknown {
+    // Its function may run in another process, or later: what it returns is not known before it must be.
+    if (this.options.fleet !== undefined) return flights.run(this.promised(self), self, args);
     let source: Observable<unknown> | undefined;
     const keys: KeyResult[] = [];
     const keyFn: AnyKeyFunction = (...given) => (keys[0] = Reflect.apply(this.keyFn, self, given));
@@ -95,6 +103,18 @@ export class Decoration {
     return flights.observe({ keyFn: this.keyFn, method: first }, self, args);
   }
 
+  private promised(self: object): KeyedFunction<PromiseLike<unknown>> {
+    const method = (...given: unknown[]): PromiseLike<unknown> => {
+      const returned = Reflect.apply(this.method, self, given);
+      if (!isObservable(returned)) return returned as PromiseLike<unknown>;
+      throw new InvalidOptionError(
+        `@SingleFlight on ${this.describe(self)}: it returns an Observable and has a name in the fleet, but does not ` +
+          'declare what it returns. Write the type Observable behind its parameters.',
+      );
+    };
+    return { keyFn: this.keyFn, method };
+  }
+
   private findFlights(instance: object): MethodFlights {
     checkRoute(typeof instance === 'function' ? instance : instance.constructor, this.methodName);
     const registry = registries.get(instance);
@@ -105,11 +125,14 @@ export class Decoration {
 
   private makeFlights(instance: object, registry: DecorationHost | undefined): MethodFlights {
     const name = this.describe(instance);
-    const { waitTimeoutMs, group, scope, isolate, ...limits } = this.options;
+    const { waitTimeoutMs, group, scope, isolate, fleet: flightName, ...limits } = this.options;
+    // An instance that Nest did not make belongs to no app, and so to no fleet.
+    const fleet = registry && requireFleet(registry, flightName, `@SingleFlight on ${name}`);
     const common = {
       killSwitch: registry ?? ALWAYS_ON,
       keySource: `The key function of ${name} returned`,
       alone: registry?.isPerRequest(instance),
+      shared: fleet === undefined || flightName === undefined ? undefined : { fleet, name: flightName },
     };
     if (group !== undefined && registry !== undefined) {
       const shared = registry.requireGroup(group, name).group;

@@ -2,6 +2,7 @@ import type { Observable } from 'rxjs';
 import type { FlightKey } from '../core/key.js';
 import type { Isolation } from '../core/isolate.js';
 import type { FlightOptions } from '../core/options.js';
+import type { FleetCallOptions } from './fleet-name.js';
 
 /**
  * Makes the decorator of a method: the key function takes the method's arguments, and calls with equal keys share
@@ -43,7 +44,7 @@ export interface SingleFlightDecoratorFactory {
 export type KeyResult = FlightKey | undefined | null;
 
 /** What may be set for one decorated method, on top of what its group and the module set. */
-export interface SingleFlightOptions extends FlightOptions {
+export interface SingleFlightOptions extends FlightOptions, FleetCallOptions {
   /** In milliseconds: a caller that has waited this long leaves with a `WaitTimeoutError`. Default: no limit. */
   waitTimeoutMs?: number | undefined;
   /** How callers are kept from changing each other's result. Default: what the group or the module says, else `'none'`. */

@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { Group } from '../core/group.js';
+import type { AppFleet } from './app-fleet.js';
 import { describingText, NEST_DEFAULTS } from './module-options.js';
 import type { RequestKey } from './request-key.js';
 import { Route } from './route.js';
@@ -39,6 +40,11 @@ export class HttpFlights {
 
   get enabled(): boolean {
     return this.registry?.enabled ?? true;
+  }
+
+  /** The app's part in its fleet, where it has one. */
+  get fleet(): AppFleet | undefined {
+    return this.registry?.fleet;
   }
 
   /** Counts a request once, however often the interceptor stands before it. */

@@ -1,14 +1,14 @@
 import type { Observable } from 'rxjs';
-import type { BoardingMode } from '../core/callers.js';
+import type { BoardingMode, Seat } from '../core/callers.js';
 import type { ErrorPlace } from '../core/errors.js';
-import type { Flight } from '../core/flight.js';
+import type { Flight, FlightFunction } from '../core/flight.js';
 import type { Group } from '../core/group.js';
 import type { Isolation } from '../core/isolate.js';
 import { encodeKey, prefixKey } from '../core/key.js';
 import type { CallOptions, FlightOptions } from '../core/options.js';
 import type { FlightInfo } from '../core/stats.js';
-import { boardToLeave } from '../rx/do-chan.js';
 import { boarding, landed, type Landed } from '../rx/observables.js';
+import { localKeyOf, type AppFleet } from './app-fleet.js';
 import { enterFlight } from './current-flight.js';
 import type { KeyResult } from './decorator-types.js';
 import { shareable } from './single-use.js';
@@ -32,6 +32,8 @@ export interface MethodFlightsOptions {
   readonly keySource: string;
   /** Whether no call is ever coalesced. */
   readonly alone?: boolean | undefined;
+  /** The name of its flights in the app's fleet, where they are shared by that. */
+  readonly shared?: { readonly fleet: AppFleet; readonly name: string } | undefined;
 }
 
 /** A function whose calls are coalesced, and what makes the key of its arguments. */
@@ -59,7 +61,7 @@ export class MethodFlights {
     this.group = from.group;
     this.killSwitch = from.killSwitch;
     this.alone = from.alone === true;
-    this.direct = from.options === undefined && from.isolate === undefined;
+    this.direct = from.options === undefined && from.isolate === undefined && from.shared === undefined;
     this.mode = from.isolate === undefined ? undefined : { isolate: from.isolate };
   }
 
@@ -67,16 +69,15 @@ export class MethodFlights {
   run<T>(of: KeyedFunction<PromiseLike<T>>, self: unknown, args: unknown[]): Promise<T> {
     const { group } = this;
     try {
-      const key = this.keyOf(of, self, args);
+      const encoded = this.keyOf(of, self, args);
+      const key = this.localKey(encoded);
       const check = this.check as (value: T, key: string) => T;
       if (key !== undefined && this.direct && group.plain) {
         // No closure is made for a call that joins.
         return group.joinChecked(key, check) ?? group.lead(key, entering(of, self, args));
       }
-      const { options } = this.from;
-      const fn = entering(of, self, args);
-      if (key === undefined) return group.board(ALONE, fn, options, { alone: true }).promise;
-      return group.board(key, fn, options, this.mode).checked(check);
+      const seat = this.board(encoded, entering(of, self, args), this.mode);
+      return encoded === undefined ? seat.promise : seat.checked(check as (value: T, key: unknown) => T);
     } catch (error) {
       return Promise.reject(error);
     }
@@ -84,26 +85,49 @@ export class MethodFlights {
 
   /** A cold Observable of what a function that returns one comes to. */
   observe<T>(of: KeyedFunction<Observable<T>>, self: unknown, args: unknown[]): Observable<T> {
-    const { group, options, isolate } = this.from;
+    const { group, isolate } = this.from;
     return boarding<T>(() => {
-      const key = this.keyOf(of, self, args);
-      const place = (): ErrorPlace => group.place(key ?? ALONE);
+      const encoded = this.keyOf(of, self, args);
+      const place = (): ErrorPlace => group.place(this.localKey(encoded) ?? ALONE);
       const call = entering(of, self, args);
       const fn = (flight: Flight): Promise<Landed<T>> => landed(call(flight), flight, place);
-      return boardToLeave(group, key ?? ALONE, fn, options, { isolate, alone: key === undefined });
+      return this.board(encoded, fn, { isolate, leavable: true });
     });
   }
 
   /** @param made what the key function made of some arguments */
   forget(made: KeyResult): boolean {
-    const key = this.encode(made);
-    return key !== undefined && this.from.group.forget(key);
+    const { shared } = this.from;
+    const encoded = this.encode(made);
+    const key = this.localKey(encoded);
+    if (key === undefined || encoded === undefined) return false;
+    const found = this.group.forget(key);
+    // The next flight here waits until the others have been told; where that fails, it is the next flight that fails.
+    shared?.fleet.forget(this.group, { name: shared.name, key: encoded }).catch(ignore);
+    return found;
+  }
+
+  /** As {@link forget}, and resolves when every process of the fleet has forgotten it. */
+  async forgetEverywhere(made: KeyResult): Promise<boolean> {
+    const { shared } = this.from;
+    const encoded = this.encode(made);
+    if (shared === undefined || encoded === undefined) return this.forget(made);
+    return shared.fleet.forget(this.group, { name: shared.name, key: encoded });
   }
 
   inFlight(): FlightInfo[] {
-    const { group, namespace } = this.from;
+    const { group, namespace, shared } = this.from;
     if (namespace === undefined) return group.inFlight();
-    return group.inFlightWhere((key) => key.startsWith(prefixKey(namespace, '')));
+    const prefix = shared === undefined ? prefixKey(namespace, '') : localKeyOf({ name: shared.name, key: '' });
+    return group.inFlightWhere((key) => key.startsWith(prefix));
+  }
+
+  /** A call that asks for more than its group does by itself, or goes alone. */
+  private board<T>(encoded: string | undefined, fn: FlightFunction<T>, mode?: BoardingMode): Seat<T> {
+    const { group, options, shared } = this.from;
+    if (encoded === undefined) return group.board(ALONE, fn, options, { ...mode, alone: true });
+    if (shared === undefined) return group.board(this.localKey(encoded) ?? ALONE, fn, options, mode);
+    return shared.fleet.board(group, { name: shared.name, key: encoded }, fn, options, mode);
   }
 
   /** The key of a call; undefined when it goes alone. */
@@ -114,8 +138,14 @@ export class MethodFlights {
 
   private encode(key: KeyResult): string | undefined {
     if (key === undefined || key === null) return undefined;
-    const { namespace, keySource } = this.from;
-    const encoded = encodeKey(key, keySource);
+    return encodeKey(key, this.from.keySource);
+  }
+
+  /** The key in the group, which others may have a part in. */
+  private localKey(encoded: string | undefined): string | undefined {
+    if (encoded === undefined) return undefined;
+    const { namespace, shared } = this.from;
+    if (shared !== undefined) return localKeyOf({ name: shared.name, key: encoded });
     return namespace === undefined ? encoded : prefixKey(namespace, encoded);
   }
 
@@ -133,6 +163,10 @@ let namespaces = 0;
 
 /** What stands for the key of a call that nobody can join. */
 const ALONE = '';
+
+function ignore(): void {
+  // Said at its place.
+}
 
 function entering<T>(of: KeyedFunction<T>, self: unknown, args: unknown[]): (flight: Flight) => T {
   return (flight) => enterFlight(flight, of.method, self, args);

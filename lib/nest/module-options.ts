@@ -1,5 +1,6 @@
 import type { ExecutionContext } from '@nestjs/common';
 import { InvalidOptionError } from '../core/errors.js';
+import { fleetLimitsOf, type FleetOptions } from '../fleet/options.js';
 import { describeKeyByDefault, type FlightKey } from '../core/key.js';
 import { checkCallOptions, checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
 
@@ -29,16 +30,19 @@ export interface SingleFlightModuleOptions extends GroupOptions {
   /** The kill switch, as the app starts; `SingleFlightService.enabled` moves it later. Default: true. */
   enabled?: boolean | undefined;
   http?: SingleFlightHttpOptions | undefined;
+  /** The processes that share the flights which have a name, and what they have in common. Default: none. */
+  fleet?: FleetOptions | undefined;
 }
 
-export const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http'] as const;
+export const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http', 'fleet'] as const;
 export const HTTP_OPTIONS = ['share', 'identity', 'vary', 'waitTimeoutMs'] as const;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkModuleOptions(options: SingleFlightModuleOptions): void {
   checkNames(options, MODULE_OPTIONS);
-  const { enabled, http, ...group } = options;
+  const { enabled, http, fleet, ...group } = options;
   checkGroupOptions(group);
+  if (fleet !== undefined) fleetLimitsOf(fleet, () => ({ group: 'fleet' }));
   if (enabled !== undefined && typeof enabled !== 'boolean') {
     throw InvalidOptionError.value('enabled', enabled, 'true or false');
   }

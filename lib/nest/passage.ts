@@ -1,13 +1,14 @@
 import type { CallHandler } from '@nestjs/common';
 import type { Subscriber, Subscription, TeardownLogic, Unsubscribable } from 'rxjs';
 import type { Seat } from '../core/callers.js';
-import type { Flight, FlightRecord } from '../core/flight.js';
-import { parcel } from '../core/isolate.js';
+import type { Flight, FlightFunction, FlightRecord } from '../core/flight.js';
 import { boardToLeave } from '../rx/do-chan.js';
+import type { AppFleet } from './app-fleet.js';
 import { Disconnect, hasGone, type Waiting } from './disconnect.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
 import { nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import type { GroupKey, HttpFlights } from './http-flights.js';
+import { landedWith, NOT_SHARED, passing, received, type Landed } from './landed.js';
 import { before, recordSince, replay, type Before, type Replay } from './replay.js';
 import type { RequestKey } from './request-key.js';
 import type { RequestParts } from './request-parts.js';
@@ -15,23 +16,15 @@ import type { Route } from './route.js';
 import { singleUseKind } from './single-use.js';
 import { markAboard, type Aboard } from './travelling.js';
 
-/** What a flight of requests comes to. Without a replay nobody but the leader may have it. */
-interface Landed {
-  readonly values: readonly unknown[];
-  readonly replay: Replay | undefined;
-}
-
 /** What a group knows of the flight that it hands to a function. */
-type Boarded = Flight<GroupKey> & Pick<FlightRecord<GroupKey>, 'shared' | 'limits'>;
-
-const NOT_SHARED: Landed = parcel({ values: [], replay: undefined }, () => NOT_SHARED);
+type Boarded = Pick<FlightRecord<GroupKey>, 'shared' | 'limits'>;
 
 /** One request on its way through a flight: it leads or follows, is answered, or leaves when its client does. */
 export class Passage implements Waiting, Aboard, Unsubscribable {
   /** Whether nobody waits for it any more: it was answered, has left, or somebody outside has answered. Written once. */
   over = false;
   /** The flight that it leads. Written once, when that starts. */
-  flight: Boarded | undefined = undefined;
+  flight: Pick<Flight, 'signal'> | undefined = undefined;
   /** Written once, before it boards. */
   private subscriber!: Subscriber<unknown>;
   /** Written once, when it has boarded. */
@@ -107,23 +100,56 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
 
   private board(parts: RequestParts): Seat<Landed> {
     const { route } = this;
+    const { fleet, group } = this.flights;
     const key = route.keys.of(this.request, parts, route.overlaps);
-    const lead = (flight: Flight<GroupKey>): PromiseLike<Landed> => this.lead(key, flight as Boarded);
-    return boardToLeave<Landed, GroupKey>(this.flights.group, key, lead, route.options);
+    if (fleet !== undefined && route.fleet !== undefined) return this.boardFleet(fleet, route.fleet, key);
+    const lead = (flight: Flight<GroupKey>): PromiseLike<Landed> =>
+      this.held(key, this.lead(flight, flight as Flight<GroupKey> & Boarded));
+    return boardToLeave<Landed, GroupKey>(group, key, lead, route.options);
+  }
+
+  /** As {@link board}: the handler runs in one process of all. */
+  private boardFleet(fleet: AppFleet, name: string, key: RequestKey): Seat<Landed> {
+    const { group } = this.flights;
+    const { limits } = group;
+    // Somebody may follow in another process, so that there is always something to replay.
+    const lead = (flight: Flight): PromiseLike<Landed> => this.lead(flight, { shared: true, limits });
+    const shared = fleet.shared(group, { name, key: key.digest }, lead) as FlightFunction<Landed, GroupKey>;
+    const fly = (flight: Flight<GroupKey>): PromiseLike<Landed> =>
+      this.held(
+        key,
+        passing(shared(flight) as PromiseLike<unknown>, (came) => received(came, limits)),
+      );
+    return boardToLeave<Landed, GroupKey>(group, key, fly, { ...this.route.options, lingerMs: 0 });
+  }
+
+  /** As long as a flight lasts, its key is that of all requests like this one. */
+  private held(key: RequestKey, flying: PromiseLike<Landed>): PromiseLike<Landed> {
+    const { keys } = this.route;
+    keys.add(key);
+    const over = (): void => {
+      keys.delete(key);
+    };
+    return passing(
+      flying,
+      (landed) => {
+        over();
+        return landed as Landed;
+      },
+      over,
+    );
   }
 
   /** The function of the flight: runs the handler for everybody. */
-  private lead(key: RequestKey, flight: Boarded): PromiseLike<Landed> {
+  private lead(flight: Pick<Flight, 'signal'>, boarded: Boarded): PromiseLike<Landed> {
     this.flight = flight;
     this.initial = before(this.response);
-    this.route.keys.add(key);
     // No promise: the flight ends when the handler does, not a microtask later, so that nobody joins what was recorded
     // for those who were aboard.
     const then = (resolve: (landed: Landed) => void, reject: (error: unknown) => void): void => {
       this.handle((values, error) => {
-        this.route.keys.delete(key);
         this.handled = true;
-        if (values !== undefined) resolve(this.record(values, flight));
+        if (values !== undefined) resolve(this.record(values, boarded));
         // It may have failed because its own client was answered meanwhile, by a time limit outside: others try again.
         else if (this.route.passthrough && nodeResponseOf(this.response)?.headersSent === true) resolve(NOT_SHARED);
         else reject(error);
@@ -199,11 +225,4 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     if (this.flight === undefined || this.handled) closed();
     else this.onHandled = closed;
   }
-}
-
-/** What all may have; of it, the values alone are isolated. */
-function landedWith(values: readonly unknown[], replay: Replay, { handOut }: Boarded['limits']): Landed {
-  const landed = { values, replay };
-  if (handOut === undefined) return landed;
-  return parcel(landed, (isolate) => ({ values: values.map((value) => isolate(value)), replay }));
 }

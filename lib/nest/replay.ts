@@ -59,6 +59,19 @@ export function replay({ status, headers, removed }: Replay, response: HttpRespo
   for (const [name, value] of headers) response.header(name, value);
 }
 
+/** Whether what came from another process is something to {@link replay}. */
+export function isReplay(came: unknown): came is Replay {
+  const { status, headers, removed } = (came ?? {}) as Partial<Replay>;
+  const isText = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
+  return (
+    (status === undefined || (Number.isInteger(status) && isSuccess(status))) &&
+    Array.isArray(headers) &&
+    headers.every(([name, value]: readonly unknown[]) => isText(name) && [value].flat().every(isText)) &&
+    Array.isArray(removed) &&
+    removed.every(isText)
+  );
+}
+
 function isSuccess(status: number): boolean {
   return status >= 200 && status < 300;
 }

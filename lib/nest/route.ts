@@ -2,6 +2,7 @@ import 'reflect-metadata';
 import { InvalidOptionError } from '../core/errors.js';
 import type { CallOptions } from '../core/options.js';
 import type { HttpShare, SingleFlightHttpOptions } from './module-options.js';
+import { requireFleet, type FleetHost } from './fleet-name.js';
 import { Overlaps } from './overlaps.js';
 import { RequestKeys } from './request-key.js';
 import { routeArgumentsOf } from './route-arguments.js';
@@ -21,6 +22,8 @@ export class Route {
   readonly identity: SingleFlightHttpOptions['identity'];
   /** In small letters, as Node has them. */
   readonly vary: readonly string[];
+  /** The name of its flights in the app's fleet, where it states one. */
+  readonly fleet: string | undefined;
   /** What its requests ask for as callers. */
   readonly options: CallOptions | undefined;
   /** Whether its requests overlap and never merge; gone once that is known. Written by the interceptor. */
@@ -48,6 +51,7 @@ export class Route {
     this.share = stated?.share ?? http.share ?? 'client';
     this.vary = (stated?.vary ?? http.vary ?? DEFAULT_VARY).map((name) => name.toLowerCase());
     this.identity = http.identity;
+    this.fleet = stated?.fleet;
     this.options = http.waitTimeoutMs === undefined ? undefined : { waitTimeoutMs: http.waitTimeoutMs };
     const byHandKey = this.keyFn !== undefined;
     const byHand = byHandKey || this.share === 'public';
@@ -78,17 +82,26 @@ export class Route {
   }
 }
 
-/** @throws InvalidOptionError when a controller or one of its handlers states `'user'` and nobody says who asks */
-export function checkShares(controller: { readonly name: string }, http: SingleFlightHttpOptions): void {
-  if (http.identity !== undefined) return;
+/**
+ * @throws InvalidOptionError when a controller or one of its handlers states `'user'` and nobody says who asks, or names a
+ * flight of a fleet and the app has none
+ */
+export function checkShares(
+  controller: { readonly name: string },
+  http: SingleFlightHttpOptions,
+  app: FleetHost,
+): void {
+  const check = (place: object, name: string): void => {
+    const stated = Reflect.getMetadata(SHARE, place) as StatedShare | undefined;
+    if (stated?.share === 'user' && http.identity === undefined) throw noIdentity(name);
+    requireFleet(app, stated?.fleet, `@SingleFlightShare on ${name}`);
+  };
   const { prototype } = controller as unknown as { prototype: object };
-  const stated = (place: object): boolean =>
-    (Reflect.getMetadata(SHARE, place) as StatedShare | undefined)?.share === 'user';
-  if (stated(controller)) throw noIdentity(controller.name);
+  check(controller, controller.name);
   for (let level: object | null = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
     for (const name of Object.getOwnPropertyNames(level)) {
       const method: unknown = Object.getOwnPropertyDescriptor(level, name)?.value;
-      if (typeof method === 'function' && stated(method)) throw noIdentity(`${controller.name}.${name}`);
+      if (typeof method === 'function') check(method, `${controller.name}.${name}`);
     }
   }
 }

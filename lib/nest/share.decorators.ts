@@ -1,7 +1,8 @@
 import { SetMetadata, type CustomDecorator, type ExecutionContext } from '@nestjs/common';
-import { InvalidKeyError } from '../core/errors.js';
+import { InvalidKeyError, InvalidOptionError } from '../core/errors.js';
 import { inspect } from '../core/inspect.js';
 import { checkNames } from '../core/options.js';
+import { checkNamed } from '../fleet/options.js';
 import type { KeyResult } from './decorator-types.js';
 import { checkHttpOptions, type HttpShare } from './module-options.js';
 import { metadataKey } from './tokens.js';
@@ -13,6 +14,19 @@ export type ContextKeyFunction = (context: ExecutionContext) => KeyResult;
 export interface StatedShare {
   readonly share: HttpShare;
   readonly vary?: readonly string[] | undefined;
+  /** The name of the route's flights in the app's fleet. */
+  readonly fleet?: string | undefined;
+}
+
+/** What {@link SingleFlightShare} takes besides the share. */
+export interface ShareOptions {
+  /** With `'user'` and `'public'`, the request headers on which the answer depends. Default: `accept`, `accept-language`. */
+  readonly vary?: readonly string[] | undefined;
+  /**
+   * With `'user'` and `'public'`, the name of the route's flights in the app's fleet: all processes share one handler run.
+   * Default: none.
+   */
+  readonly fleet?: string | undefined;
 }
 
 export const SHARE = metadataKey('share');
@@ -28,7 +42,8 @@ export const SKIP = metadataKey('skip');
  * not even on the user.
  *
  * @param options `vary`: with `'user'` and `'public'`, the request headers on which the answer depends. Default: `accept` and
- * `accept-language`
+ * `accept-language`. `fleet`: with `'user'` and `'public'`, the name under which the route's answers are shared by all
+ * processes of the app's fleet. Default: none
  * @throws InvalidOptionError when the share or an option is unknown
  *
  * @example
@@ -47,13 +62,18 @@ export const SKIP = metadataKey('skip');
  * }
  * ```
  */
-export function SingleFlightShare(
-  share: HttpShare,
-  options: { readonly vary?: readonly string[] | undefined } = {},
-): CustomDecorator<symbol> {
-  checkNames(options, ['vary']);
-  checkHttpOptions({ ...options, share });
-  return SetMetadata<symbol, StatedShare>(SHARE, { share, vary: options.vary });
+export function SingleFlightShare(share: HttpShare, options: ShareOptions = {}): CustomDecorator<symbol> {
+  checkNames(options, ['vary', 'fleet']);
+  const { vary, fleet } = options;
+  checkHttpOptions({ vary, share });
+  if (fleet !== undefined) checkNamed('fleet', fleet, () => ({}));
+  if (fleet !== undefined && share === 'client') {
+    throw new InvalidOptionError(
+      `@SingleFlightShare('client', { fleet: '${fleet}' }): what tells one client from another are its headers and its ` +
+        "cookies, and these do not leave the process. Share per 'user' or 'public', or leave the name out.",
+    );
+  }
+  return SetMetadata<symbol, StatedShare>(SHARE, { share, vary, fleet });
 }
 
 /**

@@ -3,6 +3,7 @@ import { InvalidKeyError, InvalidOptionError } from '../core/errors.js';
 import { inspect } from '../core/inspect.js';
 import { checkCallOptions, checkIsolation, checkNames, FLIGHT_OPTIONS } from '../core/options.js';
 import type { FlightInfo } from '../core/stats.js';
+import { checkNamed } from '../fleet/options.js';
 import {
   Decoration,
   decorationsOf,
@@ -14,7 +15,7 @@ import {
 } from './decoration.js';
 import type { KeyResult, SingleFlightDecoratorFactory, SingleFlightOptions } from './decorator-types.js';
 
-export const DECORATOR_OPTIONS = ['waitTimeoutMs', ...FLIGHT_OPTIONS, 'isolate', 'group', 'scope'] as const;
+export const DECORATOR_OPTIONS = ['waitTimeoutMs', ...FLIGHT_OPTIONS, 'isolate', 'group', 'scope', 'fleet'] as const;
 
 /**
  * Coalesces concurrent calls of a method: while one call for a key is in flight, the others wait and get its result.
@@ -61,6 +62,8 @@ export const SingleFlight: SingleFlightDecoratorFactory = (
 export interface DecoratedFlights<A extends unknown[]> {
   /** Makes the key of these arguments lead to nothing; true if there was something to forget. */
   forget(...args: A): boolean;
+  /** With a name in the fleet: in every process, and before this resolves. To be awaited after a write. */
+  forgetEverywhere(...args: A): Promise<boolean>;
   /** The flights whose function is running, oldest first. */
   inFlight(): FlightInfo[];
 }
@@ -100,6 +103,7 @@ export function singleFlightOf<T extends object, M extends keyof T>(
   }
   return {
     forget: (...args) => decoration.forget(instance, args),
+    forgetEverywhere: async (...args) => decoration.forgetEverywhere(instance, args),
     inFlight: () => decoration.flightsOf(instance).inFlight(),
   };
 }
@@ -191,7 +195,8 @@ function kindOf(method: AnyMethod, declared: unknown): 'promise' | 'observable' 
 
 function checkOptions(options: SingleFlightOptions): void {
   checkNames(options, DECORATOR_OPTIONS);
-  const { group, scope, isolate, ...call } = options;
+  const { group, scope, isolate, fleet, ...call } = options;
+  if (fleet !== undefined) checkNamed('fleet', fleet, () => ({}));
   checkCallOptions(call, () => ({}));
   checkIsolation(isolate);
   if (group !== undefined && (typeof group !== 'string' || group === '')) {

@@ -3,7 +3,9 @@ import { Injectable, Logger, type OnApplicationShutdown, type OnModuleInit } fro
 import { ModulesContainer } from '@nestjs/core';
 import { InvalidOptionError } from '../core/errors.js';
 import { Group } from '../core/group.js';
+import { sinksOf } from '../core/observer.js';
 import type { GroupOptions } from '../core/options.js';
+import { AppFleet } from './app-fleet.js';
 import { decorationsOf, type Decoration, type DecorationHost } from './decoration.js';
 import {
   checkModuleOptions,
@@ -13,6 +15,7 @@ import {
   type SingleFlightModuleOptions,
 } from './module-options.js';
 import { WeakCollection } from './weak-collection.js';
+import { requireFleet } from './fleet-name.js';
 import { checkRoute } from './route-arguments.js';
 import { checkShares } from './route.js';
 import { SingleFlightService } from './single-flight.service.js';
@@ -29,6 +32,8 @@ interface Named {
 export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApplicationShutdown {
   /** The kill switch; moved by `SingleFlightService.enabled`. */
   enabled = true;
+  /** This app's part in its fleet, where it has one. Written once, by {@link configure}. */
+  fleet: AppFleet | undefined = undefined;
   /** What `forRoot` was given; written once, by {@link configure}. */
   private options: SingleFlightModuleOptions | undefined = undefined;
   private readonly services = new Map<string, SingleFlightService>();
@@ -51,6 +56,9 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
         'SingleFlightModule.forRoot is imported twice with different options. Import it once, in the root module; ' +
           'a group with options of its own is for forFeature.',
       );
+    }
+    if (this.options === undefined && options.fleet !== undefined) {
+      this.fleet = new AppFleet(options.fleet, sinksOf(options.observer));
     }
     this.options = options;
     this.enabled = options.enabled ?? true;
@@ -78,7 +86,7 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
 
   /** A group with the app's defaults. */
   group(name: string, options: GroupOptions = {}): Group {
-    const { name: rootName, enabled, http, ...defaults } = this.options ?? {};
+    const { name: rootName, enabled, http, fleet, ...defaults } = this.options ?? {};
     const { describeKey } = { ...defaults, ...options };
     const group = new Group({
       ...NEST_DEFAULTS,
@@ -94,6 +102,7 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
   /** No new flights; those under way have their grace. The HTTP server has answered its requests by now. */
   async onApplicationShutdown(): Promise<void> {
     await Promise.all([...this.groups].map((group) => group.close()));
+    await this.fleet?.close();
   }
 
   /** Whether an instance belongs to one request or tenant: its calls are never coalesced. */
@@ -104,12 +113,13 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
   }
 
   /** Looks at every provider and controller with a decorated method, and refuses what cannot be coalesced. */
-  onModuleInit(): void {
+  async onModuleInit(): Promise<void> {
     this.inspected = new WeakSet();
     this.inspectProviders();
     for (const module of this.modules.values()) {
-      for (const { metatype } of module.controllers.values()) if (metatype) checkShares(metatype, this.http);
+      for (const { metatype } of module.controllers.values()) if (metatype) checkShares(metatype, this.http, this);
     }
+    await this.fleet?.start();
   }
 
   /** Looks at the providers and controllers of one class, or of all. */
@@ -135,6 +145,7 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
       if (decoration.options.group !== undefined) {
         this.requireGroup(decoration.options.group, decoration.describe(metatype));
       }
+      requireFleet(this, decoration.options.fleet, `@SingleFlight on ${decoration.describe(metatype)}`);
     }
     if (!wrapper.isDependencyTreeStatic()) {
       this.takeAsPerRequest(metatype, decorations);
@@ -162,9 +173,11 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
     const remedy =
       'Make it a singleton and pass it what it needs from the request, or call SingleFlightService.run with a key that ' +
       'holds everything it reads from the request.';
-    if (decorations.some((decoration) => decoration.options.scope === 'class')) {
+    for (const { options } of decorations) {
+      if (options.scope !== 'class' && options.fleet === undefined) continue;
+      const widened = options.scope === 'class' ? "scope: 'class'" : `fleet: '${options.fleet ?? ''}'`;
       throw new InvalidOptionError(
-        `${metatype.name} is made per request, and scope: 'class' of its ${methods} would share one request's answer ` +
+        `${metatype.name} is made per request, and ${widened} of its ${methods} would share one request's answer ` +
           `with another. ${remedy}`,
       );
     }

@@ -1,6 +1,7 @@
 import { Injectable, Optional } from '@nestjs/common';
 import type { Observable } from 'rxjs';
-import type { Seat } from '../core/callers.js';
+import type { BoardingMode, Seat } from '../core/callers.js';
+import { InvalidOptionError } from '../core/errors.js';
 import type { FlightFunction } from '../core/flight.js';
 import { Group } from '../core/group.js';
 import type { BatchFunction } from '../core/batch.js';
@@ -8,11 +9,16 @@ import { encodeKey, type FlightKey } from '../core/key.js';
 import type { CallOptions, FlightOptions } from '../core/options.js';
 import type { Result, Success } from '../core/result.js';
 import type { FlightInfo, GroupStats } from '../core/stats.js';
-import { boardToLeave, resultOf } from '../rx/do-chan.js';
+import { resultOf } from '../rx/do-chan.js';
+import type { FleetHealth } from './app-fleet.js';
 import type { KeyResult } from './decorator-types.js';
+import { requireFleet, splitFleet, type FleetCallOptions, type FleetHost } from './fleet-name.js';
 import { NEST_DEFAULTS } from './module-options.js';
 import { loadMany } from './load-many.js';
 import { wrapFunction, type WrapOptions, type Wrapped } from './wrap.js';
+
+/** What a call of a {@link SingleFlightService} takes. */
+export type ServiceCallOptions = CallOptions & FlightOptions & FleetCallOptions;
 
 /**
  * A group as a Nest provider: inject it, and give it keys of any `FlightKey` kind.
@@ -38,9 +44,9 @@ import { wrapFunction, type WrapOptions, type Wrapped } from './wrap.js';
 export class SingleFlightService {
   /** The group behind it, whose keys are encoded. */
   readonly group: Group;
-  private readonly app: { enabled: boolean };
+  private readonly app: FleetHost & { enabled: boolean };
 
-  constructor(@Optional() group?: Group, @Optional() app?: { enabled: boolean }) {
+  constructor(@Optional() group?: Group, @Optional() app?: FleetHost & { enabled: boolean }) {
     this.group = group ?? new Group(NEST_DEFAULTS);
     this.app = app ?? { enabled: true };
   }
@@ -61,8 +67,9 @@ export class SingleFlightService {
    * Runs `fn` unless a flight for `key` is under way, in which case it joins that; resolves to the flight's value. See
    * {@link Group.run}.
    */
-  run<T>(key: KeyResult, fn: FlightFunction<T>, options?: CallOptions & FlightOptions): Promise<T> {
+  run<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Promise<T> {
     try {
+      if (options !== undefined && 'fleet' in options) return this.board(key, fn, options).promise;
       const encoded = this.encode(key);
       return encoded === undefined ? this.alone(fn, options).promise : this.group.run(encoded, fn, options);
     } catch (error) {
@@ -71,11 +78,12 @@ export class SingleFlightService {
   }
 
   /** As {@link run}, and says how it went. See {@link Group.do}. */
-  do<T>(key: KeyResult, fn: FlightFunction<T>, options?: CallOptions & FlightOptions): Promise<Success<T>> {
+  do<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Promise<Success<T>> {
     try {
-      const encoded = this.encode(key);
+      const named = options !== undefined && 'fleet' in options;
+      const encoded = named ? undefined : this.encode(key);
       if (encoded !== undefined) return this.group.do(encoded, fn, options);
-      const seat = this.alone(fn, options);
+      const seat = named ? this.board(key, fn, options) : this.alone(fn, options);
       return seat.promise.then((value) => seat.success(value));
     } catch (error) {
       return Promise.reject(error);
@@ -110,11 +118,8 @@ export class SingleFlightService {
    * Starts or joins the flight now; the Observable emits its one `Result` and completes, and never errors. It counts as
    * one caller, who leaves when the last subscriber unsubscribes before the result. Go's `DoChan`.
    */
-  doChan<T>(key: KeyResult, fn: FlightFunction<T>, options?: CallOptions & FlightOptions): Observable<Result<T>> {
-    return resultOf(() => {
-      const encoded = this.encode(key);
-      return boardToLeave(this.group, encoded ?? '', fn, options, { alone: encoded === undefined });
-    });
+  doChan<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Observable<Result<T>> {
+    return resultOf(() => this.board(key, fn, options, { leavable: true }));
   }
 
   /**
@@ -143,8 +148,19 @@ export class SingleFlightService {
   }
 
   /** Makes `key` lead to nothing; true if there was something to forget. See {@link Group.forget}. */
-  forget(key: KeyResult): boolean {
-    return key !== undefined && key !== null && this.group.forget(encodeKey(key));
+  forget(key: KeyResult): boolean;
+  /**
+   * With the flight's name in the fleet: in every process, and before this resolves. To be awaited after a write.
+   *
+   * @returns whether this process had something to forget; rejects with the engine's error where `whenDown` is `'fail'`
+   */
+  forget(key: KeyResult, options: { readonly fleet: string }): Promise<boolean>;
+  forget(key: KeyResult, options?: FleetCallOptions): boolean | Promise<boolean> {
+    const name = options?.fleet;
+    if (name === undefined) return key !== undefined && key !== null && this.group.forget(encodeKey(key));
+    const fleet = requireFleet(this.app, name, `forget of the group '${this.group.name}'`);
+    if (fleet === undefined || key === undefined || key === null) return Promise.resolve(false);
+    return fleet.forget(this.group, { name, key: encodeKey(key) });
   }
 
   /** {@link forget} for every key of the group; how many led to something. */
@@ -162,12 +178,32 @@ export class SingleFlightService {
     return this.group.stats();
   }
 
+  /** Whether the engine of the app's fleet answers; undefined where it has no fleet. */
+  fleetHealth(): FleetHealth | undefined {
+    return this.app.fleet?.health;
+  }
+
+  /** Takes a seat on a flight: this process's own, one of the fleet, or one that nobody can join. */
+  private board<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions, mode?: BoardingMode): Seat<T> {
+    const [name, rest] = splitFleet(options);
+    const fleet = requireFleet(this.app, name, `A call of the group '${this.group.name}'`);
+    const encoded = this.encode(key);
+    if (encoded === undefined) return this.alone(fn, rest, mode);
+    if (fleet === undefined || name === undefined) return this.group.board(encoded, fn, rest, mode);
+    if (typeof fn !== 'function') throw InvalidOptionError.value('fn', fn, 'a function', this.group.place(encoded));
+    return fleet.board(this.group, { name, key: encoded }, fn, rest, mode);
+  }
+
   /** The key as the group takes it; undefined when the call goes alone. */
   private encode(key: KeyResult): string | undefined {
     return key === undefined || key === null || !this.app.enabled ? undefined : encodeKey(key);
   }
 
-  private alone<T>(fn: FlightFunction<T>, options: (CallOptions & FlightOptions) | undefined): Seat<T> {
-    return this.group.board('', fn, options, { alone: true });
+  private alone<T>(
+    fn: FlightFunction<T>,
+    options: (CallOptions & FlightOptions) | undefined,
+    mode?: BoardingMode,
+  ): Seat<T> {
+    return this.group.board('', fn, options, { ...mode, alone: true });
   }
 }

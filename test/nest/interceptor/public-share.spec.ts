@@ -212,7 +212,7 @@ describe('What is stated wrongly', () => {
       '`vary` is the string "accept". It must be an array of header names.',
     );
     expect(() => SingleFlightShare('public', { very: [] } as { vary?: string[] })).toThrow(
-      'there is no option `very`. The options are `vary`.',
+      'there is no option `very`. The options are `vary`, `fleet`.',
     );
   });
 });

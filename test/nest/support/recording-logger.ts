@@ -1,15 +1,18 @@
 import type { LoggerService } from '@nestjs/common';
 
-/** Keeps the warnings of an app, and prints nothing. */
+/** Keeps what an app says, and prints nothing. */
 export class RecordingLogger implements LoggerService {
   readonly warnings: string[] = [];
+  readonly errors: string[] = [];
+  /** An app says much when it starts. */
+  readonly logged: string[] = [];
 
-  log(): void {
-    // An app says much when it starts.
+  log(message: unknown): void {
+    this.logged.push(String(message));
   }
 
-  error(): void {
-    // What is refused at start is thrown as well.
+  error(message: unknown): void {
+    this.errors.push(String(message));
   }
 
   warn(message: unknown): void {

@@ -4,6 +4,7 @@ import {
   doChan,
   Group,
   SingleFlightService,
+  type FleetHealth,
   type Flight,
   type FlightInfo,
   type GroupStats,
@@ -34,6 +35,10 @@ export async function calls() {
   same<number>()(service.forgetAll());
   same<FlightInfo[]>()(service.inFlight());
   same<GroupStats>()(service.stats());
+  same<Product>()(await service.run('42', async () => product, { fleet: 'products', waitTimeoutMs: 500 }));
+  same<Success<Product>>()(await service.do('42', async () => product, { fleet: 'products' }));
+  same<Promise<boolean>>()(service.forget('42', { fleet: 'products' }));
+  same<FleetHealth | undefined>()(service.fleetHealth());
   same<Group>()(service.group);
   service.enabled = !service.enabled;
 }

@@ -14,7 +14,7 @@ export const calls = [
   // @ts-expect-error: is not assignable to parameter of type 'KeyResult'
   service.forget(Symbol('42')),
   // @ts-expect-error: 'fleet' does not exist in type 'CallOptions & FlightOptions'
-  service.run('42', () => 42, { fleet: 'products' }),
+  service.doMany(['42'], () => new Map(), { fleet: 'products' }),
   // @ts-expect-error: is not assignable to parameter of type 'FlightFunction<
   service.run('42', Promise.resolve(42)),
 ];
