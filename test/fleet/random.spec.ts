@@ -126,6 +126,7 @@ class World {
     this.ships.forEach((one, index) => {
       if (one.size > 0 || one.inFlight().length > 0) this.broken.push(`process ${index} has flights left`);
     });
+    if (jest.getTimerCount() > 0) this.broken.push(`${jest.getTimerCount()} timers run with nothing under way`);
     const closing = Promise.all(this.ships.map((one) => one.close({ graceMs: 0 })));
     await pass(2_000);
     await closing;
