@@ -52,7 +52,8 @@ export interface FlightEngine {
   /**
    * Extends a lease to `leaseMs` from now: `held`, also for a flight that was forgotten. The flight is gone, but its
    * leader says that it is `insideLease`, and there is no current flight, nor a result with its fence or a higher one →
-   * current again with the same fence: `reclaimed`. Else `lost`, and nothing is changed: with a token that leads nothing
+   * current again with the same fence: `reclaimed` (`held` when it is sent
+   * again). Else `lost`, and nothing is changed: with a token that leads nothing
    * and `insideLease` false this is how the fleet asks whether the engine answers at all.
    */
   renew(request: RenewRequest, signal: AbortSignal): Promise<'held' | 'reclaimed' | 'lost'>;
