@@ -47,7 +47,7 @@ export function checkRedisEngineOptions(options: RedisEngineOptions): void {
   checkNames(options, REDIS_ENGINE_OPTIONS);
   const { prefix, secret, inlineBytes, maxPayloadBytes } = options;
   if (prefix !== undefined && !(typeof prefix === 'string' && /^[\w.:-]{1,64}$/.test(prefix))) {
-    throw InvalidOptionError.value('prefix', prefix, 'of 1 to 64 letters, digits and `.:_-`');
+    throw InvalidOptionError.value('prefix', prefix, '1 to 64 letters, digits and `.:_-`');
   }
   if (secret !== undefined && !(typeof secret === 'string' && secret.length >= SHORTEST_SECRET)) {
     // Not the value: it would be in a log.
@@ -80,9 +80,9 @@ export function connectionOf({ client, subscriber }: RedisEngineOptions): RedisC
     checkSubscriber(subscriber, isNodeRedis, 'node-redis');
     return new NodeRedisConnection(client, subscriber);
   }
-  throw InvalidOptionError.value(
+  throw notAClient(
     'client',
-    nameOf(client),
+    client,
     'a client of ioredis (new Redis(), new Cluster()) or of node-redis (createClient(), createCluster(), ' +
       'createSentinel()), version 5 or later',
   );
@@ -94,16 +94,17 @@ function checkSubscriber<C extends RedisClient>(
   library: string,
 ): asserts subscriber is C | undefined {
   if (subscriber === undefined || isClient(subscriber, isOne)) return;
-  throw InvalidOptionError.value('subscriber', nameOf(subscriber), `a client of ${library}, as \`client\` is`);
+  throw notAClient('subscriber', subscriber, `a client of ${library}, as \`client\` is`);
 }
 
 function isClient<C extends RedisClient>(value: unknown, isOne: (client: object) => client is C): value is C {
   return typeof value === 'object' && value !== null && isOne(value);
 }
 
-/** Not the client itself: its options have passwords in them. */
-function nameOf(value: unknown): unknown {
-  if (typeof value !== 'object' || value === null) return value;
+/** Not with the value itself: the options of a client have passwords in them. */
+function notAClient(option: string, value: unknown, allowed: string): InvalidOptionError {
+  if (typeof value !== 'object' || value === null) return InvalidOptionError.value(option, value, allowed);
   const { constructor } = value as { constructor?: { name?: unknown } };
-  return typeof constructor?.name === 'string' ? `an instance of ${constructor.name}` : 'an object';
+  const name = typeof constructor?.name === 'string' ? constructor.name : 'no class';
+  return new InvalidOptionError(`\`${option}\` is an object of ${name}. It must be ${allowed}.`);
 }

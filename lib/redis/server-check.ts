@@ -48,7 +48,7 @@ export async function whatIsUnwise(connection: RedisConnection): Promise<string 
 export function aclRules(prefix: string): string {
   const commands =
     'evalsha eval subscribe unsubscribe publish set get del exists incr pexpire pttl sadd srem smembers hset hget hmget ' +
-    'hdel time ping info client|setinfo client|setname';
+    'hdel time ping info';
   return `~${prefix}:* &${prefix}:* ${commands.replaceAll(/\S+/g, '+$&')}`;
 }
 

@@ -21,13 +21,16 @@ export interface RedisServer {
  * A real Redis or Valkey: the one at `REDIS_URL` (it is shared, so prefix the keys and clean up; `stop()` leaves it
  * alone), otherwise one of our own, empty, on a free port of 127.0.0.1. With options of its own it is always that.
  */
-export async function startRedisServer(options?: (port: number) => readonly string[]): Promise<RedisServer> {
+export async function startRedisServer(
+  options?: (port: number) => readonly string[],
+  at?: number,
+): Promise<RedisServer> {
   const given = process.env.REDIS_URL;
   if (given !== undefined && given !== '' && options === undefined) {
     return { url: given, port: Number(new URL(given).port || 6379), stop: () => Promise.resolve() };
   }
   const program = findProgram() ?? (await installProgram());
-  return startProgram(program, options);
+  return startProgram(program, options, at);
 }
 
 const PROGRAMS = ['redis-server', 'valkey-server'];
@@ -93,9 +96,10 @@ const GUARD = 'exec 3<&0; "$@" 3<&- & server=$!; (read -r _ <&3; kill -9 $server
 async function startProgram(
   program: string,
   options: (port: number) => readonly string[] = () => [],
+  at?: number,
   attempts = 3,
 ): Promise<RedisServer> {
-  const port = await freePort();
+  const port = at ?? (await freePort());
   // Writes no file; the name keeps it from reading somebody else's.
   const files = ['--save', '', '--appendonly', 'no', '--dir', tmpdir(), '--dbfilename', `none-${port}.rdb`];
   const command = [program, '--port', String(port), '--bind', '127.0.0.1', ...files, ...options(port)];
@@ -113,7 +117,8 @@ async function startProgram(
   if (failure === undefined) return { url: `redis://127.0.0.1:${port}`, port, stop };
   await stop();
   // Somebody took the port between our look and the server's.
-  if (attempts > 1 && failure.includes('Address already in use')) return startProgram(program, options, attempts - 1);
+  if (attempts > 1 && failure.includes('Address already in use'))
+    return startProgram(program, options, at, attempts - 1);
   throw new Error(`${program} did not start: ${failure}`);
 }
 
