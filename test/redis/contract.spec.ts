@@ -6,9 +6,11 @@ import { engineContract } from '../../lib/testing/contract/engine-contract.js';
 import { startRedisServer } from '../support/redis-server.js';
 import {
   ioredis,
+  ioredis5,
   ioredisCluster,
   ioredisSentinel,
   nodeRedis,
+  nodeRedis5,
   nodeRedisCluster,
   nodeRedisSentinel,
   type Open,
@@ -36,6 +38,8 @@ const rows: [string, Row][] = [
   ['ioredis with keyPrefix and secret', { start: single, open: ioredis, keyPrefix, options: { secret, prefix } }],
   ['node-redis', { start: single, open: nodeRedis }],
   ['node-redis with keyPrefix and secret', { start: single, open: nodeRedis, keyPrefix, options: { secret, prefix } }],
+  ['ioredis 5 with keyPrefix and secret', { start: single, open: ioredis5, keyPrefix, options: { secret } }],
+  ['redis 5 with secret', { start: single, open: nodeRedis5, options: { secret } }],
   ['an ioredis Cluster', { start: startCluster, open: ioredisCluster }],
   [
     'an ioredis Cluster with keyPrefix and secret',

@@ -1,5 +1,7 @@
 import { Cluster, Redis } from 'ioredis';
+import { Redis as Redis5 } from 'ioredis-5';
 import { createClient, createCluster, createSentinel } from 'redis';
+import { createClient as createClient5 } from 'redis-5';
 import type { RedisClient } from '../../../lib/redis/options.js';
 import { MASTER_NAME, type Deployment } from './servers.js';
 
@@ -15,6 +17,20 @@ export const ioredis: Open = async ({ ports: [port] }, keyPrefix = '') => {
   const client = new Redis(port!, { keyPrefix });
   client.on('error', ignore);
   return { client, close: () => client.disconnect() };
+};
+
+/** The oldest of the versions that are supported. */
+export const ioredis5: Open = async ({ ports: [port] }, keyPrefix = '') => {
+  const client = new Redis5(port!, { keyPrefix });
+  client.on('error', ignore);
+  return { client, close: () => client.disconnect() };
+};
+
+export const nodeRedis5: Open = async ({ ports: [port] }) => {
+  const client = createClient5({ socket: { host: '127.0.0.1', port: port! } });
+  client.on('error', ignore);
+  await client.connect();
+  return { client, close: () => client.destroy() };
 };
 
 export const nodeRedis: Open = async ({ ports: [port] }, keyPrefix) => {
