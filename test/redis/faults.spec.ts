@@ -1,6 +1,7 @@
 import { afterEach, beforeEach, describe, expect, it } from '@jest/globals';
 import { Redis } from 'ioredis';
 import { EngineTimeoutError, EngineUnavailableError } from '../../lib/fleet/errors.js';
+import { ABANDON, JOIN, RENEW } from '../../lib/redis/scripts.js';
 import { startRedisServer } from '../support/redis-server.js';
 import { ioredis, ioredisCluster, nodeRedis, nodeRedisCluster, type Open } from './support/clients.js';
 import { flightId, fleetOf } from './support/process.js';
@@ -72,8 +73,12 @@ describe.each(clients)('When Redis or the network misbehaves, by %s', (_, open) 
   it('a hung server: the outcome is unknown, and a lead that comes late is given back', async () => {
     const [process, other] = [await fleet.start(deployment), await fleet.start(deployment)];
     const flight = flightId();
+    for (const { lua } of [JOIN, RENEW, ABANDON]) await data.script('LOAD', lua);
     await data.call('client', 'pause', '500', 'all');
     await expect(process.join(flight, {}, AbortSignal.timeout(50))).rejects.toBeInstanceOf(EngineTimeoutError);
+    // What is answered on the same connection is answered after it.
+    const ping = { flight: flightId(), token: 'none', fence: 1n, leaseMs: 1_000, insideLease: false };
+    expect(await process.engine.renew(ping, AbortSignal.timeout(5_000))).toBe('lost');
     const next = await until('the lead given back', async () => {
       const joined = await other.join(flight);
       if (joined.role === 'follower') await other.engine.abandon({ flight, token: other.token, fence: joined.fence });
