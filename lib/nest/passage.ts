@@ -13,7 +13,7 @@ import { before, recordSince, replay, type Before, type Replay } from './replay.
 import type { RequestKey } from './request-key.js';
 import type { RequestParts } from './request-parts.js';
 import type { Route } from './route.js';
-import { singleUseKind } from './single-use.js';
+import { release, singleUseKind } from './single-use.js';
 import { markAboard, type Aboard } from './travelling.js';
 
 /** What a group knows of the flight that it hands to a function. */
@@ -191,6 +191,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     const record = readable && wanted ? this.recordNow() : undefined;
     if (record !== undefined) return landedWith(values, record, limits);
     this.own = values;
+    if (this.gone || this.taken !== undefined) values.forEach(release);
     if (!readable || (wanted && this.taken === undefined)) this.route.restAlone();
     return NOT_SHARED;
   }

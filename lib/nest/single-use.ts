@@ -30,3 +30,27 @@ export function shareable<T>(value: T, place: () => ErrorPlace): T {
   if (kind !== undefined) throw new UnshareableResultError(place(), kind);
   return value;
 }
+
+/** Lets go of what a value that can be read only once reads from, such as an open file: nobody will read it. */
+export function release(value: unknown): void {
+  if (singleUseKind(value) === undefined) return;
+  const { getStream, body } = value as { getStream?: () => unknown; body?: unknown };
+  const source = (getStream?.call(value) ?? body ?? value) as Partial<Source>;
+  // A file that is still being opened may fail later.
+  source.on?.('error', ignore);
+  if (source.destroy !== undefined) source.destroy();
+  // One that is being read by somebody cannot be cancelled.
+  else if (source.cancel !== undefined) source.cancel().catch(ignore);
+  else void source.return?.();
+}
+
+interface Source {
+  on(event: 'error', listener: () => void): unknown;
+  destroy(): unknown;
+  cancel(): Promise<void>;
+  return(): unknown;
+}
+
+function ignore(): void {
+  // Nobody is there to be told.
+}
