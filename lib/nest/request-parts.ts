@@ -74,7 +74,8 @@ function addressParts(request: HttpRequest, more = 0): (string | undefined)[] {
   // As it was sent, and as a trusted proxy says it was: an app of many hosts tells them apart by the second.
   parts[3] = headerText(headers[':authority']) ?? headerText(headers.host);
   parts[4] = request.hostname;
-  parts[5] = request.host;
+  // With the port. Express 4, which `param()` tells, has none there, and warns whoever asks.
+  parts[5] = 'param' in request ? undefined : request.host;
   parts[6] = request.protocol;
   return parts;
 }

@@ -203,6 +203,15 @@ describe('The key of random requests', () => {
     expect(keyOf(without, routeOf('public'))).toBeDefined();
   });
 
+  it('does not ask Express 4 for what it warns of', () => {
+    const request = toRequest({ ...fc.sample(handed, 1)[0]!, fastify: false });
+    let asked = 0;
+    const host = { get: () => ++asked };
+    const express4 = Object.create({ param: () => undefined }, { host }) as HttpRequest;
+    expect(keyOf(Object.assign(express4, request), routeOf('client'))).toBeDefined();
+    expect(asked).toBe(0);
+  });
+
   it('sees what a hook has put into the headers of Fastify alone', () => {
     const node = { rawHeaders: ['Host', 'one.example'] };
     const of = (tenant: string): HttpRequest => ({
