@@ -104,7 +104,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     const key = route.keys.of(this.request, parts, route.overlaps);
     if (fleet !== undefined && route.fleet !== undefined) return this.boardFleet(fleet, route.fleet, key);
     const lead = (flight: Flight<GroupKey>): PromiseLike<Landed> =>
-      this.held(key, this.lead(flight, flight as Flight<GroupKey> & Boarded));
+      this.held(key, this.lead(flight, flight as Flight<GroupKey> & Boarded), group.limits.lingerMs);
     return boardToLeave<Landed, GroupKey>(group, key, lead, route.options);
   }
 
@@ -123,20 +123,19 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     return boardToLeave<Landed, GroupKey>(group, key, fly, { ...this.route.options, lingerMs: 0 });
   }
 
-  /** As long as a flight lasts, its key is that of all requests like this one. */
-  private held(key: RequestKey, flying: PromiseLike<Landed>): PromiseLike<Landed> {
+  /** As long as a flight lasts, and its result lingers, its key is that of all requests like this one. */
+  private held(key: RequestKey, flying: PromiseLike<Landed>, lingerMs = 0): PromiseLike<Landed> {
     const { keys } = this.route;
     keys.add(key);
-    const over = (): void => {
-      keys.delete(key);
-    };
     return passing(
       flying,
       (landed) => {
-        over();
+        keys.delete(key, lingerMs);
         return landed as Landed;
       },
-      over,
+      () => {
+        keys.delete(key);
+      },
     );
   }
 

@@ -12,7 +12,7 @@ export class RequestKey {
   readonly #parts: RequestParts;
   /** Made when it is first asked for. */
   #digest: string | undefined = undefined;
-  /** How many flights it has, those adrift included. Written by {@link RequestKeys}. */
+  /** How many flights it has, those adrift and those that linger included. Written by {@link RequestKeys}. */
   flights = 0;
 
   constructor(request: HttpRequest, parts: RequestParts) {
@@ -77,8 +77,14 @@ export class RequestKeys {
     else this.byUrl.set(key.url, key);
   }
 
-  /** A flight of the key has ended. */
-  delete(key: RequestKey): void {
+  /** A flight of the key has ended; its result stays for a while, if it lingers. */
+  delete(key: RequestKey, lingerMs = 0): void {
+    if (lingerMs > 0) {
+      setTimeout(() => {
+        this.delete(key);
+      }, lingerMs).unref();
+      return;
+    }
     if (--key.flights > 0) return;
     if (this.byUrl.get(key.url) === key) this.byUrl.delete(key.url);
     else this.byDigest.delete(key.digest);
