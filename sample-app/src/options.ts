@@ -1,4 +1,4 @@
-import { parseArgs } from 'node:util';
+import { parseArgs, type ParseArgsConfig } from 'node:util';
 import { reasonOf } from './reason.js';
 import { StartupError } from './startup-error.js';
 
@@ -16,7 +16,13 @@ export interface Options {
   readonly redisUrl: string | undefined;
 }
 
+/** What the demonstration of a fleet takes. */
+export type FleetDemoOptions = Pick<Options, 'help' | 'requests' | 'dataFolder' | 'databaseUrl' | 'redisUrl'> & {
+  readonly processes: number;
+};
+
 const MOST_REQUESTS = 10_000;
+const MOST_PROCESSES = 16;
 
 export const HELP = `A product catalogue whose hottest cache key expires under load, with and without nestjs-singleflight.
 
@@ -36,32 +42,66 @@ Environment
   SAMPLE_DATA_DIR                where the embedded PostgreSQL keeps its data (default: sample-app/data)
 `;
 
+export const FLEET_HELP = `A hot key that expires in many processes at once, without a fleet, with one, and with its leader killed.
+
+  npm run demo:fleet -- --processes 4
+
+Options
+  --processes <n>                processes, 2 to ${MOST_PROCESSES} (4)
+  --requests <n>                 concurrent requests to each, 1 to ${MOST_REQUESTS} (50)
+  --help                         this page
+
+Environment
+  DATABASE_URL, SAMPLE_DATA_DIR  as for npm start
+  REDIS_URL                      a Redis or Valkey of yours (default: redis-server is started, and stopped again)
+`;
+
+export function readFleetOptions(args: readonly string[], environment: NodeJS.ProcessEnv): FleetDemoOptions {
+  const {
+    help,
+    processes = '4',
+    requests = '50',
+  } = parse(args, {
+    help: { type: 'boolean', short: 'h', default: false },
+    processes: { type: 'string' },
+    requests: { type: 'string' },
+  });
+  return {
+    help,
+    processes: whole(processes, '--processes', 2, MOST_PROCESSES),
+    requests: whole(requests, '--requests', 1, MOST_REQUESTS),
+    ...backendsIn(environment),
+  };
+}
+
 export function readOptions(args: readonly string[], environment: NodeJS.ProcessEnv): Options {
-  const values = parse(args);
+  const values = parse(args, {
+    help: { type: 'boolean', short: 'h', default: false },
+    once: { type: 'boolean', default: false },
+    requests: { type: 'string' },
+    port: { type: 'string' },
+  });
   const port = values.port ?? given(environment.PORT);
   return {
     help: values.help,
     once: values.once,
     requests: values.requests === undefined ? 200 : whole(values.requests, '--requests', 1, MOST_REQUESTS),
     port: port === undefined ? 3000 : whole(port, values.port === undefined ? 'PORT' : '--port', 0, 65_535),
+    ...backendsIn(environment),
+  };
+}
+
+function backendsIn(environment: NodeJS.ProcessEnv): Pick<Options, 'dataFolder' | 'databaseUrl' | 'redisUrl'> {
+  return {
     dataFolder: given(environment.SAMPLE_DATA_DIR),
     databaseUrl: url(environment.DATABASE_URL, 'DATABASE_URL', ['postgres:', 'postgresql:']),
     redisUrl: url(environment.REDIS_URL, 'REDIS_URL', ['redis:', 'rediss:']),
   };
 }
 
-function parse(args: readonly string[]) {
+function parse<const O extends NonNullable<ParseArgsConfig['options']>>(args: readonly string[], options: O) {
   try {
-    const { values } = parseArgs({
-      args: joinNegatives(args),
-      options: {
-        help: { type: 'boolean', short: 'h', default: false },
-        once: { type: 'boolean', default: false },
-        requests: { type: 'string' },
-        port: { type: 'string' },
-      },
-    });
-    return values;
+    return parseArgs({ args: joinNegatives(args), options }).values;
   } catch (error) {
     throw new StartupError(`${reasonOf(error)}. Run with --help to see the options.`);
   }

@@ -1,4 +1,4 @@
-import type { INestApplication } from '@nestjs/common';
+import type { DynamicModule, INestApplication } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import type { NestExpressApplication } from '@nestjs/platform-express';
 import { createServer } from 'node:net';
@@ -22,9 +22,13 @@ export async function assertPortFree(port: number): Promise<void> {
   });
 }
 
-export async function createApp(backends: Backends): Promise<NestExpressApplication> {
+export function createApp(backends: Backends): Promise<NestExpressApplication> {
+  return appOf(AppModule.on(backends));
+}
+
+export async function appOf(module: DynamicModule): Promise<NestExpressApplication> {
   // eslint-disable-next-line @typescript-eslint/no-unsafe-class-instance-assignment -- a class in Nest's types only
-  return NestFactory.create<NestExpressApplication>(AppModule.on(backends), {
+  return NestFactory.create<NestExpressApplication>(module, {
     logger: ['warn', 'error', 'fatal'],
     abortOnError: false,
     // Clients keep their connections open; closing the app must not wait for them.

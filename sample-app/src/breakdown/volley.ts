@@ -31,6 +31,12 @@ export class Clients {
     return { answers, ms: performance.now() - start };
   }
 
+  /** As {@link askAtOnce}, and goes on when a request fails: undefined is its answer. */
+  askWhoeverAnswers(url: string): Promise<(Answer | undefined)[]> {
+    this.signal.throwIfAborted();
+    return Promise.all(Array.from({ length: this.number }, () => this.ask(url).catch(() => undefined)));
+  }
+
   readonly leave = (): void => {
     this.signal.removeEventListener('abort', this.leave);
     this.agent.destroy();

@@ -10,6 +10,8 @@ const POOL_SIZE = 10;
 export class Database {
   private constructor(
     readonly pool: pg.Pool,
+    /** For another process. It may hold a password. */
+    readonly url: string,
     readonly description: string,
     private readonly server?: EmbeddedServer,
     private readonly folder?: DataFolder,
@@ -17,7 +19,7 @@ export class Database {
 
   static async at(url: string): Promise<Database> {
     await probe(url);
-    return new Database(openPool(url), withoutSecrets(url));
+    return new Database(openPool(url), url, withoutSecrets(url));
   }
 
   static async embedded(path?: string): Promise<Database> {
@@ -28,7 +30,7 @@ export class Database {
       const pool = openPool(server.url);
       // Only here: a database of yours is asked for its counters, but not given an extension.
       await pool.query('CREATE EXTENSION IF NOT EXISTS pg_stat_statements');
-      return new Database(pool, `embedded, data in ${folder.path}`, server, folder);
+      return new Database(pool, server.url, `embedded, data in ${folder.path}`, server, folder);
     } catch (error) {
       await server?.stop();
       await folder.giveBack();

@@ -21,8 +21,8 @@ export class SampleProcess {
   private readonly child;
   private readonly closed;
 
-  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}) {
-    this.child = spawn(process.execPath, ['dist/app/sample-app/src/main.js', ...args], {
+  constructor(args: readonly string[], environment: NodeJS.ProcessEnv = {}, program = 'main.js') {
+    this.child = spawn(process.execPath, [`dist/app/sample-app/src/${program}`, ...args], {
       cwd: PROJECT,
       env: { ...process.env, DATABASE_URL: undefined, REDIS_URL: undefined, PORT: undefined, ...environment },
       stdio: ['ignore', 'pipe', 'pipe'],
