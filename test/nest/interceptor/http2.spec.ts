@@ -39,6 +39,20 @@ describe('Over HTTP/2, on Fastify', () => {
     expect((await server.burst(...asked, ...asked)).runs).toBe(3);
   });
 
+  it('splits by :authority where a trusted proxy tells one host for all', async () => {
+    const trusting = await TestServer.start('Fastify', {
+      imports: httpFlights(),
+      controllers: [Products],
+      http2: true,
+      trustProxy: true,
+    });
+    const asked = ['one.example', 'two.example'].map((host) => ({
+      path: '/public',
+      headers: { ':authority': host, 'x-forwarded-host': 'app.example' },
+    }));
+    expect((await trusting.burst(...asked, ...asked)).runs).toBe(2);
+  });
+
   it('splits by any header', async () => {
     const asked = ['one', 'two'].map((cookie) => ({ path: '/client', headers: { cookie } }));
     expect((await server.burst(...asked, ...asked)).runs).toBe(2);

@@ -180,6 +180,21 @@ describe('The interceptor with @fastify/cookie, on Fastify', () => {
     expect(cookiesOf(burst)).toEqual([[], [], []]);
   });
 
+  it('one that the handler puts in the place of a hook’s is for its own client', async () => {
+    const server = await start((app) => {
+      app
+        .getHttpAdapter()
+        .getInstance()
+        .addHook('preHandler', (_request, reply, done) => {
+          (reply as unknown as FastifyReply).setCookie('visit', 'none');
+          done();
+        });
+    });
+    const burst = await server.burst(...times(3, { path: '/cookies/set' }));
+    expect(burst.runs).toBe(3);
+    expect(new Set(cookiesOf(burst).flat()).size).toBe(3);
+  });
+
   // It waits beside the headers when the handler starts, and is taken for the handler's.
   it("a cookie that a hook set before the handler is each client's own, and the answer is shared", async () => {
     let clients = 0;

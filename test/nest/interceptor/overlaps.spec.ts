@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it, jest } from '@jest/globals';
+import type { IncomingMessage } from 'node:http';
 import { Controller, Get, Logger, UseInterceptors } from '@nestjs/common';
 import { SingleFlightInterceptor, SingleFlightKey, SingleFlightModule, SingleFlightShare } from 'nestjs-singleflight';
 import { closeServers, hold, PLATFORMS, TestServer, times, type Asked } from './support/server.js';
@@ -35,7 +36,18 @@ describe.each(PLATFORMS)('A route whose requests overlap and never merge, on %s'
   beforeEach(async () => {
     warnings.length = 0;
     jest.spyOn(Logger.prototype, 'warn').mockImplementation((message: string) => void warnings.push(message));
-    server = await TestServer.start(platform, { imports: [SingleFlightModule.forRoot()], controllers: [Products] });
+    server = await TestServer.start(platform, {
+      imports: [SingleFlightModule.forRoot()],
+      controllers: [Products],
+      setup: (app) =>
+        app.use(({ headers, socket }: IncomingMessage, _response: unknown, next: () => void) => {
+          delete headers['x-erased'];
+          // As of the PROXY protocol, from a header that is ignored.
+          const address = headers['x-request-id'];
+          if (address?.includes('.') === true) Object.defineProperty(socket, 'remoteAddress', { value: address });
+          next();
+        }),
+    });
   });
   afterEach(async () => {
     jest.restoreAllMocks();
@@ -52,6 +64,33 @@ describe.each(PLATFORMS)('A route whose requests overlap and never merge, on %s'
     expect(warnings[0]).not.toContain('secret');
     await server.burst(...differing(20, '/products/mine', 'X-Device'));
     expect(warnings).toHaveLength(1);
+  });
+
+  it('names what differs most often', async () => {
+    const devices = differing(4, '/products/mine', 'X-Device');
+    await server.burst({ path: '/products/mine' }, ...devices, ...differing(8, '/products/mine', 'X-Campaign'));
+    expect(warnings).toEqual([expect.stringMatching(/differ in the header 'x-campaign'/)]);
+  });
+
+  it('does not name what is ignored', async () => {
+    const asked = Array.from({ length: 11 }, (_, i) => ({
+      path: '/products/mine',
+      headers: { 'X-Request-Id': `${i}`, 'X-Device': `${i}` },
+    }));
+    await server.burst(...asked);
+    expect(warnings).toEqual([expect.stringMatching(/differ in the header 'x-device'/)]);
+  });
+
+  it('names a header of which a middleware has left nothing', async () => {
+    await server.burst(...differing(11, '/products/mine', 'X-Erased'));
+    expect(warnings).toEqual([expect.stringMatching(/differ in the header 'x-erased', as it was received/)]);
+  });
+
+  it("names the client's address", async () => {
+    await server.burst(
+      ...Array.from({ length: 11 }, (_, i) => ({ path: '/products/mine', headers: { 'X-Request-Id': `10.0.0.${i}` } })),
+    );
+    expect(warnings).toEqual([expect.stringMatching(/differ in the client's address/)]);
   });
 
   it('names the header of vary that differs', async () => {

@@ -203,6 +203,16 @@ describe('The key of random requests', () => {
     expect(keyOf(without, routeOf('public'))).toBeDefined();
   });
 
+  it('holds every value of a header of which there are some', () => {
+    for (const route of [routeOf('client'), routeOf('public', ['X-Tenant'])]) {
+      const keys = [['a', 'b'], ['a', 'c'], ['a'], ['a', 'b']].map((tenants) =>
+        keyOf({ method: 'GET', url: '/', headers: { 'x-tenant': tenants }, rawHeaders: ['Host', 'a'] }, route),
+      );
+      expect(new Set(keys).size).toBe(3);
+      expect(keys[0]).toBe(keys[3]);
+    }
+  });
+
   it('does not ask Express 4 for what it warns of', () => {
     const request = toRequest({ ...fc.sample(handed, 1)[0]!, fastify: false });
     let asked = 0;

@@ -85,6 +85,13 @@ class Answers {
     return 'none';
   }
 
+  @Get('elsewhere')
+  async elsewhere(@Res({ passthrough: true }) response: AnyResponse): Promise<string> {
+    await hold.work(undefined);
+    response.status(303).header('location', `/visits/${++visits}`);
+    return 'elsewhere';
+  }
+
   @Get('own')
   async own(@Res({ passthrough: true }) response: AnyResponse): Promise<string> {
     await hold.work(undefined);
@@ -184,6 +191,12 @@ describe.each(PLATFORMS)('What followers get, on %s', (platform) => {
     expect(burst.runs).toBe(3);
     expect(statuses(burst)).toEqual([404, 404, 404]);
     for (const { headers } of burst.replies) expect(headers['x-reason']).toBe('sold out');
+  });
+
+  it('a run of their own where the handler redirects its own client', async () => {
+    const burst = await three('elsewhere');
+    expect(burst.runs).toBe(3);
+    expect(new Set(burst.replies.map(({ headers }) => headers.location)).size).toBe(3);
   });
 
   it('no CORS header of the leader', async () => {

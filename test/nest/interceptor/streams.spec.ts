@@ -1,5 +1,5 @@
 import { Readable } from 'node:stream';
-import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, it, jest } from '@jest/globals';
 import { Controller, Get, Param, StreamableFile, UseInterceptors } from '@nestjs/common';
 import { SingleFlightInterceptor } from 'nestjs-singleflight';
 import { Observable } from 'rxjs';
@@ -93,10 +93,16 @@ describe.each(PLATFORMS)('What can be read only once, on %s', (platform) => {
     expect((await server.burst(...times(5, { path: '/plain' }))).runs).toBe(1);
   });
 
-  it('makes a route go alone as one, whichever of its paths was asked for', async () => {
+  it('makes a route go alone as one, whichever of its paths was asked for, for half a minute', async () => {
     expect((await server.burst(...times(3, { path: '/either/plain' }))).runs).toBe(1);
     expect((await server.burst({ path: '/either/file' })).runs).toBe(1);
     expect((await server.burst(...times(3, { path: '/either/plain' }))).runs).toBe(3);
+    const now = performance.now.bind(performance);
+    const later = jest.spyOn(performance, 'now').mockImplementation(() => now() + 29_000);
+    expect((await server.burst(...times(3, { path: '/either/plain' }))).runs).toBe(3);
+    later.mockImplementation(() => now() + 30_001);
+    expect((await server.burst(...times(3, { path: '/either/plain' }))).runs).toBe(1);
+    later.mockRestore();
   });
 
   it('does not hang a request before which the interceptor stands twice', async () => {

@@ -6,6 +6,7 @@ import {
   UseInterceptors,
   type INestApplication,
   type NestApplicationOptions,
+  type Type,
 } from '@nestjs/common';
 import { NestFactory } from '@nestjs/core';
 import { Args, Context, Field, GraphQLModule, Mutation, ObjectType, Query, Resolver } from '@nestjs/graphql';
@@ -130,6 +131,20 @@ class Messages {
   }
 }
 
+/** Two classes of one name, whose handlers have one name, and whose keys are the same. */
+function namesakeOf(pattern: string): Type {
+  @Controller()
+  @UseInterceptors(SingleFlightInterceptor)
+  class Namesake {
+    @MessagePattern(pattern)
+    @SingleFlightKey(keyFrom.rpc(({ id }: { id: number }) => id))
+    get(): Promise<string> {
+      return hold.work(pattern);
+    }
+  }
+  return Namesake;
+}
+
 describe('A microservice over TCP', () => {
   let client: ClientProxy | undefined;
 
@@ -138,7 +153,7 @@ describe('A microservice over TCP', () => {
   });
 
   it('coalesces messages with a key by hand, and no others', async () => {
-    @Module({ imports, controllers: [Messages] })
+    @Module({ imports, controllers: [Messages, namesakeOf('one'), namesakeOf('other')] })
     class AppModule {}
     app = await NestFactory.create(AppModule, QUIET);
     const port = 30_000 + (process.pid % 20_000);
@@ -154,6 +169,11 @@ describe('A microservice over TCP', () => {
     expect(hold.runs).toBe(2);
     await Promise.all([sent('unkeyed', {}), sent('unkeyed', {})]);
     expect(hold.runs).toBe(4);
+    hold.shut();
+    const namesakes = Promise.all(['one', 'other', 'one'].map((pattern) => sent(pattern, { id: 1 })));
+    await letGo(app, 6);
+    expect(await namesakes).toEqual(['one', 'other', 'one']);
+    expect(hold.runs).toBe(2);
   });
 });
 

@@ -111,6 +111,13 @@ export const ADDRESS_ROWS: readonly Row[] = [
     { apps: ['plain', 'twin'] },
   ),
   row('a path that a middleware rewrites', ...tags('rewritten'), ADDRESS, { only: 'Express' }),
+  row(
+    'two paths of which a middleware makes one',
+    anna({ 'X-Request-Id': 'anna' }, 'rewritten/one'),
+    anna({ 'X-Request-Id': 'anna' }, 'rewritten/two'),
+    ADDRESS,
+    { only: 'Express' },
+  ),
   row("a path that Fastify's rewriteUrl rewrites", ...tags('translated/it'), ADDRESS, {
     apps: ['rewriting'],
     only: 'Fastify',
@@ -136,6 +143,10 @@ export const ADDRESS_ROWS: readonly Row[] = [
     client: "shared: a limit, as the README says; what is left on req.user is not looked at, but with 'user' or a key",
   }),
   row('a header that a middleware adds', ...tags('added'), {
+    ...HEADER,
+    client: 'own flight: the headers are looked at as they are now, too',
+  }),
+  row('a header that a middleware adds to one of them', ...tags('added', 'none'), {
     ...HEADER,
     client: 'own flight: the headers are looked at as they are now, too',
   }),

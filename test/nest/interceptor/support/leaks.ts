@@ -218,7 +218,7 @@ const MIDDLEWARE: Readonly<Record<string, (request: NodeRequest, tag: string, ne
     next();
   },
   added: (request, tag, next) => {
-    request.headers['x-plan'] = tag;
+    if (tag !== 'none') request.headers['x-plan'] = tag;
     next();
   },
   labelled: (request, tag, next) => {
