@@ -1,6 +1,7 @@
 import { batches } from './table/batches.mjs';
 import { callers } from './table/callers.mjs';
 import { groups } from './table/group.mjs';
+import { interceptor } from './table/interceptor.mjs';
 import { isolation } from './table/isolation.mjs';
 import { nestjs } from './table/nest.mjs';
 import { promises } from './table/promises.mjs';
@@ -10,4 +11,4 @@ import { promises } from './table/promises.mjs';
  *
  * @type {import('./table/mutant.mjs').Mutant[]}
  */
-export const mutants = [...promises, ...groups, ...batches, ...isolation, ...callers, ...nestjs];
+export const mutants = [...promises, ...groups, ...batches, ...isolation, ...callers, ...nestjs, ...interceptor];

@@ -167,7 +167,7 @@ export const batches = [
     'doMany',
     'a loader that brings no Map is not refused',
     'batch',
-    [[`throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place);`, '']],
+    [[`throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', place());`, '']],
     BATCH,
   ),
   mutant(

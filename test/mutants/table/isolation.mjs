@@ -12,13 +12,13 @@ const handingOut = [
   [
     'the first caller gets the original',
     'isolate',
-    [`[unknown] | undefined = [clone(value, place)]`, `[unknown] | undefined = [value]`],
+    [`[unknown] | undefined = [copy()]`, `[unknown] | undefined = [value]`],
   ],
   ['all get one copy', 'isolate', [`ready = undefined;`, '']],
   [
     'the original is frozen',
     'isolate',
-    [`const frozen = frozenCopy(value, place);`, `const frozen = Object.freeze(value);`],
+    [`const frozen = shareBy((part) => frozenCopy(part, place), value);`, `const frozen = Object.freeze(value);`],
   ],
   [
     'everybody gets a frozen copy of its own',

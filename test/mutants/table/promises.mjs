@@ -167,7 +167,10 @@ export const promises = [
     [`if (this.aboard === 0) timer.unref();\n`, ''],
   ]),
   mutant(6, 'the process may end before a flight timeout of one who came back', 'flight', [
-    [`if (this.joined++ === this.left) this.extras?.timer?.ref();`, `this.joined++;`],
+    [
+      `if (this.joined++ !== this.left) return;\n    this.extras?.timer?.ref();`,
+      `if (this.joined++ !== this.left) return;`,
+    ],
   ]),
   mutant(6, 'the rejection of a flight whose callers can leave is unhandled', 'flight', [
     [`handled(Promise.reject(outcome))`, `Promise.reject(outcome)`],

@@ -1,0 +1,226 @@
+import { EventEmitter } from 'node:events';
+import { setFlagsFromString } from 'node:v8';
+import { runInNewContext } from 'node:vm';
+import { afterEach, describe, expect, it } from '@jest/globals';
+import {
+  Controller,
+  Get,
+  Res,
+  UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
+import { SingleFlightInterceptor, SingleFlightShare } from 'nestjs-singleflight';
+import { firstValueFrom, NEVER, Observable, of, race, Subject, take } from 'rxjs';
+import { deferred } from '../../support/deferred.js';
+import { Client, until } from './support/client.js';
+import { closeServers, hold, httpFlights, PLATFORMS, TestServer, turn } from './support/server.js';
+
+setFlagsFromString('--expose-gc');
+const collectGarbage = runInNewContext('gc') as () => void;
+
+@SingleFlightShare('public')
+class Handlers {
+  get(): void {
+    /* Its answer comes from the test. */
+  }
+}
+
+/** A request and its response, which no server knows. */
+class Exchange {
+  readonly response = Object.assign(new EventEmitter(), {
+    statusCode: 200,
+    destroyed: false,
+    writableFinished: false,
+    getHeaders: () => ({}),
+  });
+
+  readonly request = { method: 'GET', url: '/', headers: {}, rawHeaders: ['Host', 'a'] };
+
+  /** As Nest does it. */
+  answer(interceptor: SingleFlightInterceptor, handle: () => Observable<unknown>): Promise<unknown> {
+    const all = [this.request, this.response];
+    const context = {
+      getType: () => 'http',
+      getClass: () => Handlers,
+      getHandler: () => Handlers.prototype.get,
+      getArgByIndex: (index: number) => all[index],
+      switchToHttp: () => ({ getRequest: () => this.request, getResponse: () => this.response }),
+    } as unknown as ExecutionContext;
+    return firstValueFrom(interceptor.intercept(context, { handle }), { defaultValue: 'nothing' });
+  }
+
+  get listeners(): number {
+    return this.response.listenerCount('close');
+  }
+}
+
+describe('One that listens for the end of its client’s connection', () => {
+  it('does not, once it is answered', async () => {
+    const gate = deferred<string>();
+    const exchange = new Exchange();
+    const answer = exchange.answer(
+      new SingleFlightInterceptor(),
+      () =>
+        new Observable(
+          (s) =>
+            void gate.promise.then((v) => {
+              s.next(v);
+              s.complete();
+            }),
+        ),
+    );
+    await turn();
+    expect(exchange.listeners).toBe(1);
+    gate.resolve('answered');
+    await expect(answer).resolves.toBe('answered');
+    expect(exchange.listeners).toBe(0);
+  });
+
+  it('never does, where it is answered within a turn', async () => {
+    const exchange = new Exchange();
+    await expect(exchange.answer(new SingleFlightInterceptor(), () => of('answered'))).resolves.toBe('answered');
+    await turn();
+    expect(exchange.listeners).toBe(0);
+  });
+
+  it('leaves when that comes before it listens', async () => {
+    const interceptor = new SingleFlightInterceptor();
+    void new Exchange().answer(interceptor, () => NEVER);
+    const follower = new Exchange();
+    const answer = follower.answer(interceptor, () => NEVER);
+    follower.response.destroyed = true;
+    await expect(answer).rejects.toMatchObject({ status: 499 });
+    expect(follower.listeners).toBe(0);
+  });
+});
+
+describe('A request that was answered', () => {
+  it('is held by nothing', async () => {
+    const interceptor = new SingleFlightInterceptor();
+    const requests = await Promise.all(
+      Array.from({ length: 20 }, async (_, i) => {
+        const exchange = new Exchange();
+        exchange.request.url = `/${i}`;
+        await exchange.answer(interceptor, () => of('answered'));
+        return new WeakRef(exchange.request);
+      }),
+    );
+    await turn();
+    collectGarbage();
+    // One may still be on the stack.
+    expect(requests.filter((request) => request.deref() !== undefined).length).toBeLessThan(2);
+  });
+});
+
+let requests = 0;
+let torndown = 0;
+let timeUp = new Subject<string>();
+
+/** Outside: answers the request of a number when its time is over, which a test decides. */
+class TimeLimit implements NestInterceptor {
+  intercept(_context: ExecutionContext, next: CallHandler): Observable<unknown> {
+    return race(next.handle(), timeUp.pipe(take(1)));
+  }
+}
+
+interface AnyResponse {
+  header(name: string, value: string): this;
+}
+
+@Controller()
+@SingleFlightShare('public')
+@UseInterceptors(TimeLimit, SingleFlightInterceptor)
+class Limited {
+  @Get('silent')
+  silent(@Res({ passthrough: true }) response: AnyResponse): Promise<string> {
+    return hold.work(typeof response === 'object' ? 'in time' : 'never');
+  }
+
+  @Get('failing')
+  async failing(
+    @Res({ passthrough: true }) response: AnyResponse & { raw?: { headersSent: boolean }; headersSent?: boolean },
+  ): Promise<string> {
+    requests++;
+    const value = await hold.work('in time');
+    // As Express does it when a header comes too late.
+    if ((response.raw ?? response).headersSent === true) throw new Error('too late for a header');
+    response.header('x-run', 'in time');
+    return value;
+  }
+
+  @Get('cookie')
+  cookie(@Res({ passthrough: true }) response: AnyResponse): Observable<string> {
+    if (requests++ > 0) {
+      return new Observable(() => () => {
+        torndown++;
+      });
+    }
+    return new Observable((subscriber) => {
+      void hold.work('once').then((value) => {
+        response.header('set-cookie', 'a=b');
+        subscriber.next(value);
+        subscriber.complete();
+      });
+    });
+  }
+}
+
+describe.each(PLATFORMS)('With a time limit outside, on %s', (platform) => {
+  afterEach(async () => {
+    hold.open();
+    await closeServers();
+  });
+
+  const start = async (): Promise<TestServer> => {
+    requests = 0;
+    torndown = 0;
+    timeUp = new Subject();
+    hold.shut();
+    return TestServer.start(platform, { imports: httpFlights(), controllers: [Limited] });
+  };
+
+  async function join(server: TestServer, path: string): Promise<Client> {
+    const { callers } = server.stats();
+    const client = new Client(server.port, path);
+    await until(() => server.stats().callers === callers + 1);
+    return client;
+  }
+
+  it('the leader’s, where its handler may set headers: another is not told what it came to, and the route is merged again', async () => {
+    const server = await start();
+    const leader = await join(server, '/silent');
+    timeUp.next('too late');
+    await expect(leader.answer).resolves.toBe('200 too late');
+    const followers = [await join(server, '/silent'), await join(server, '/silent')];
+    hold.open();
+    for (const { answer } of followers) await expect(answer).resolves.toBe('200 in time');
+    expect(server.stats().bypassed).toBe(0);
+    expect((await server.burst(...Array.from({ length: 4 }, () => ({ path: '/silent' })))).runs).toBe(1);
+    expect(server.stats().bypassed).toBe(0);
+  });
+
+  it('the leader’s, whose handler then fails because it was answered: the others try again', async () => {
+    const server = await start();
+    const leader = await join(server, '/failing');
+    timeUp.next('too late');
+    await expect(leader.answer).resolves.toBe('200 too late');
+    const follower = await join(server, '/failing');
+    hold.open();
+    await expect(follower.answer).resolves.toBe('200 in time');
+    expect(requests).toBe(2);
+  });
+
+  it('stops the run of one who runs alone again', async () => {
+    const server = await start();
+    const leader = await join(server, '/cookie');
+    const follower = await join(server, '/cookie');
+    hold.open();
+    await expect(leader.answer).resolves.toBe('200 once');
+    await until(() => requests === 2);
+    timeUp.next('too late');
+    await expect(follower.answer).resolves.toBe('200 too late');
+    expect(torndown).toBe(1);
+  });
+});
