@@ -32,6 +32,8 @@ const BREAKDOWN = [
 ];
 const CONNECTIONS = 100;
 const AT_ONCE = 1_000;
+/** The first round is so many times as long as the others. */
+const WARM_UP = 3;
 
 const here = fileURLToPath(new URL('.', import.meta.url));
 const { values } = parseArgs({ options: { rounds: { type: 'string' }, seconds: { type: 'string' } } });
@@ -49,8 +51,8 @@ async function measureLoad() {
   }
   for (let round = 0; round <= rounds; round++) {
     for (const lane of round % 2 === 0 ? lanes : [...lanes].reverse()) {
-      const sample = await fire(lane);
-      // The first round warms up.
+      // The first round warms up: a server that has answered a few thousand requests is still being compiled.
+      const sample = await fire(lane, round > 0 ? seconds : seconds * WARM_UP);
       if (round > 0) lane.samples.push(sample);
     }
     process.stderr.write(`round ${round} of ${rounds}\n`);
@@ -70,14 +72,14 @@ async function measureLoad() {
   });
 }
 
-async function fire({ server, unique }) {
+async function fire({ server, unique }, duration) {
   const before = await server.read();
   let request = 0;
   const requests = [
     { setupRequest: (options) => ({ ...options, path: `/products/fast/42${unique ? `?n=${request++}` : ''}` }) },
   ];
   const url = `http://127.0.0.1:${server.port}`;
-  const result = await autocannon({ url, connections: CONNECTIONS, duration: seconds, requests });
+  const result = await autocannon({ url, connections: CONNECTIONS, duration, requests });
   const { errors, non2xx, latency } = result;
   if (errors + non2xx > 0) throw new Error(`${errors} errors and ${non2xx} answers that are none.`);
   const after = await server.read();
@@ -114,7 +116,8 @@ async function measureBreakdown() {
     for (const platform of PLATFORMS) {
       for (const { name, mode } of BREAKDOWN) {
         const server = await start(platform, mode, env);
-        await burst(server, 'warm', 50);
+        await fire({ server, unique: true }, seconds * WARM_UP);
+        await burst(server, 'warm', AT_ONCE);
         rows.push({ platform, name, ...(await burst(server, 'hot', AT_ONCE)) });
         await server.close();
       }
