@@ -30,15 +30,16 @@ export class Disconnect {
     if (this.waiting.over) return;
     const node = nodeResponseOf(this.waiting.response);
     if (node === undefined) return;
-    if (hasGone(node)) {
-      this.waiting.disconnected();
-      return;
-    }
-    this.node = node;
-    this.listener = () => {
+    const closed = (): void => {
       // HTTP/2's response does not say the first.
       if ((node.writableFinished ?? node.writableEnded) !== true) this.waiting.disconnected();
     };
+    if (hasGone(node)) {
+      closed();
+      return;
+    }
+    this.node = node;
+    this.listener = closed;
     node.on('close', this.listener);
   }
 }

@@ -1,14 +1,17 @@
 import { getEventListeners } from 'node:events';
+import type { ServerResponse } from 'node:http';
 import { afterAll, beforeAll, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Res, UseInterceptors } from '@nestjs/common';
 import { FlightSignal, SingleFlightInterceptor, SingleFlightShare, SkipSingleFlight } from 'nestjs-singleflight';
 import { Client, until } from './support/client.js';
-import { closeServers, hold, httpFlights, PLATFORMS, TestServer } from './support/server.js';
+import { closeServers, hold, httpFlights, PLATFORMS, TestServer, turn } from './support/server.js';
 
 interface AnyResponse {
   header(name: string, value: string): this;
 }
 
+/** How many responses are over, in whichever way. */
+let closed = 0;
 /** The signals that handlers were given, and what waits until one of them aborts. */
 let signals: AbortSignal[] = [];
 
@@ -36,8 +39,8 @@ class Leaving {
 
   @Get('alone')
   @SkipSingleFlight()
-  alone(@FlightSignal() signal: AbortSignal): Promise<string> {
-    signals.push(signal);
+  alone(@FlightSignal() signal: AbortSignal, @FlightSignal() again: AbortSignal): Promise<string> {
+    signals.push(signal, again);
     return hold.work('alone');
   }
 }
@@ -46,7 +49,15 @@ describe.each(PLATFORMS)('A client that goes away, on %s', (platform) => {
   let server: TestServer;
 
   beforeAll(async () => {
-    server = await TestServer.start(platform, { imports: httpFlights(), controllers: [Leaving] });
+    server = await TestServer.start(platform, {
+      imports: httpFlights(),
+      controllers: [Leaving],
+      setup: (app) =>
+        app.use((_request: unknown, response: ServerResponse, next: () => void) => {
+          response.on('close', () => closed++);
+          next();
+        }),
+    });
   });
   afterAll(closeServers);
 
@@ -129,12 +140,23 @@ describe.each(PLATFORMS)('A client that goes away, on %s', (platform) => {
 
   it('aborts the signal of a handler that goes alone', async () => {
     const [only] = await join('alone', 1);
-    await until(() => signals.length === 1);
+    await until(() => signals.length === 2);
+    expect(signals[0]).toBe(signals[1]);
     expect(signals[0]!.aborted).toBe(false);
     only!.hangUp();
     await until(() => signals[0]!.aborted);
     hold.open();
     expect(getEventListeners(signals[0]!, 'abort')).toHaveLength(0);
+  });
+
+  it('does not, when it only goes once it is answered', async () => {
+    const before = closed;
+    const [only] = await join('alone', 1);
+    hold.open();
+    await expect(only!.answer).resolves.toBe('200 alone');
+    await until(() => closed > before);
+    await turn();
+    expect(signals.map(({ aborted }) => aborted)).toEqual([false, false]);
   });
 
   it('leaves nothing behind', async () => {
