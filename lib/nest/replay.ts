@@ -25,7 +25,7 @@ const NOTHING: Replay = { status: undefined, headers: [], removed: [] };
  */
 const OWN = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'trailer', 'upgrade', 'date'],
-  ...['content-length', 'content-encoding', 'vary'],
+  ...['content-length', 'vary'],
 ]);
 const CORS = 'access-control-';
 

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import { gzipSync } from 'node:zlib';
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Controller, Get, Res, UseInterceptors, type INestApplication } from '@nestjs/common';
 import type { NestFastifyApplication } from '@nestjs/platform-fastify';
@@ -31,6 +32,13 @@ class Answers {
   @Get('long')
   long(): Promise<string> {
     return hold.work(LONG);
+  }
+
+  @Get('zipped')
+  @SingleFlightShare('public', { vary: ['accept-encoding'] })
+  async zipped(@Res({ passthrough: true }) response: { header(name: string, value: string): void }): Promise<Buffer> {
+    response.header('content-encoding', 'gzip');
+    return gzipSync(await hold.work(LONG));
   }
 
   @Get('tagged')
@@ -107,6 +115,19 @@ describe.each(PLATFORMS)('The interceptor with compression, on %s', (platform) =
     expect(bodies(burst)).toEqual(ENCODINGS.map(() => 'tagged'));
     expect(burst.replies.map(({ headers }) => headers['content-encoding'] ?? 'identity')).toEqual(ENCODINGS);
     for (const { headers } of burst.replies) expect(headers.etag).toBe('"by-hand"');
+  });
+});
+
+describe('A handler that encodes its answer itself, on Fastify', () => {
+  afterEach(closeServers);
+
+  it('every client gets it with its encoding', async () => {
+    const server = await start('Fastify', () => undefined);
+    decoding(server);
+    const burst = await server.burst(...times(3, { path: '/answers/zipped', headers: { 'Accept-Encoding': 'gzip' } }));
+    expect(burst.runs).toBe(1);
+    expect(bodies(burst)).toEqual([LONG, LONG, LONG]);
+    expect(burst.replies.map(({ headers }) => headers['content-encoding'])).toEqual(['gzip', 'gzip', 'gzip']);
   });
 });
 
