@@ -347,7 +347,6 @@ export const interceptor = [
     ],
     'limits',
   ),
-  broken('who is alone again is not stopped', 'passage', [`this.alone?.unsubscribe();`, ''], 'passage'),
   broken(
     'a response that its handler writes to is answered meanwhile',
     'passage',
