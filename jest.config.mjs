@@ -25,6 +25,7 @@ export default {
     '^nestjs-singleflight$': '<rootDir>/lib/index.ts',
     '^nestjs-singleflight/core$': '<rootDir>/lib/core/index.ts',
     '^nestjs-singleflight/fleet$': '<rootDir>/lib/fleet/index.ts',
+    '^nestjs-singleflight/postgres$': '<rootDir>/lib/postgres/index.ts',
     '^nestjs-singleflight/redis$': '<rootDir>/lib/redis/index.ts',
     '^nestjs-singleflight/testing$': '<rootDir>/lib/testing/index.ts',
     '^(\\.{1,2}/.*)\\.js$': '$1',

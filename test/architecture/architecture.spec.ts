@@ -15,6 +15,7 @@ const ARROWS: Readonly<Record<string, { readonly parts: readonly string[]; reado
     parts: ['core', 'rx', 'fleet'],
     packages: ['node:', 'rxjs', 'reflect-metadata', '@nestjs/common', '@nestjs/core'],
   },
+  postgres: { parts: ['core', 'fleet'], packages: ['node:'] },
   redis: { parts: ['core', 'fleet'], packages: ['node:'] },
   observe: {
     parts: ['core'],
@@ -117,6 +118,12 @@ describe('The house', () => {
     ['fleet → redis', { 'fleet/a.ts': "import { b } from '../redis/b.js';" }, ['fleet/a.ts imports redis/b.ts']],
     ['redis → nest', { 'redis/a.ts': "import { b } from '../nest/b.js';" }, ['redis/a.ts imports nest/b.ts']],
     ['redis → a client', { 'redis/a.ts': "import { Redis } from 'ioredis';" }, ['redis/a.ts imports ioredis']],
+    [
+      'postgres → redis',
+      { 'postgres/a.ts': "import { b } from '../redis/b.js';" },
+      ['postgres/a.ts imports redis/b.ts'],
+    ],
+    ['postgres → a client', { 'postgres/a.ts': "import { Pool } from 'pg';" }, ['postgres/a.ts imports pg']],
     ['observe → nest', { 'observe/a.ts': "import { b } from '../nest/b.js';" }, ['observe/a.ts imports nest/b.ts']],
     ['testing → nest', { 'testing/a.ts': "import { b } from '../nest/b.js';" }, ['testing/a.ts imports nest/b.ts']],
     [
