@@ -56,7 +56,8 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
   private next: { readonly take: boolean } | undefined = undefined;
   /** How often the engine has failed in a row. */
   private failures = 0;
-  private readonly early = new EarlyPushes();
+  /** Read, and emptied, with the first answer. */
+  private early = new EarlyPushes();
   /** Whether its lease is being offered to nobody in particular. */
   private abandoning = false;
   /** Whether its function was stopped because its lease was lost. */
@@ -209,6 +210,8 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     if (this.isOut) return;
     this.askAgainAt = performance.now() + expiresInMs + this.fleet.jitterMs();
     const { early } = this;
+    // Once: what is about no flight that the engine knows of would be asked for again and again.
+    this.early = new EarlyPushes();
     if (early.hasForgotten(fence)) this.record.forgottenElsewhere();
     const settled = early.settledSince(fence);
     if (settled !== undefined) this.settledElsewhere(settled.fence, settled.payload);
