@@ -9,8 +9,10 @@ export interface ListenerHost {
 
 /** How long a connection has to listen, or to answer. */
 const ATTEMPT_MS = 3_000;
-const LONGEST_PAUSE_MS = 2_000;
-const FIRST_PAUSE_MS = 50;
+const LONGEST_PAUSE_MS = 500;
+const FIRST_PAUSE_MS = 25;
+/** How often a pool may hand out a connection that is about to end too, before it counts as more than a moment. */
+const HOPEFUL_FAILURES = 3;
 /** After so long without a message it is asked whether it is still there: a network may lose it without a word. */
 const QUIET_MS = 10_000;
 
@@ -31,9 +33,9 @@ export class Listener {
     private readonly host: ListenerHost,
   ) {}
 
-  /** False once it was lost and could not be made again at the first attempt. */
+  /** False once it was lost and could not be made again at the first attempts. */
   get hopeful(): boolean {
-    return this.failures === 0;
+    return this.failures < HOPEFUL_FAILURES;
   }
 
   /** Listens for the first time; rejects when that fails, and then nothing is left of it. */

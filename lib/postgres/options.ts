@@ -56,9 +56,7 @@ function checkPlaceNames(place: PostgresPlace): void {
 function checkPool(pool: unknown, listensToo: boolean): void {
   const { query, connect, options } = (pool ?? {}) as Partial<PostgresPool>;
   if (typeof query !== 'function' || typeof connect !== 'function') {
-    // Not the value itself: its options have a password in them.
-    const found = typeof pool === 'object' && pool !== null ? 'an object' : pool;
-    throw InvalidOptionError.value('pool', found, 'a Pool of pg, version 8 or later');
+    throw InvalidOptionError.value('pool', pool, 'a Pool of pg, version 8 or later');
   }
   if (listensToo && options?.max === 1) {
     throw new InvalidOptionError(

@@ -82,7 +82,10 @@ export class PostgresEngine implements FlightEngine {
     this.inbox = new Inbox(this.pool, this.names.table, this.parts);
   }
 
-  /** False before {@link start}, and from when it cannot listen again at once, because its connection was lost, until it can. */
+  /**
+   * False before {@link start}, and while the connection that listens is lost and cannot be made again at once: who waits
+   * without it waits for the end of leases.
+   */
   get available(): boolean {
     return this.started && this.listener?.hopeful === true;
   }
