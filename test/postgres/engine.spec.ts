@@ -152,6 +152,14 @@ describe('The table', () => {
       return (await held()) <= 3 ? true : undefined;
     });
   });
+
+  it('lost, with the sequence fallen back, leads to no fence that was there before', async () => {
+    const [first, second] = [await world.process(), await world.process()];
+    const fence = await first.lead('fallen');
+    await world.pool.query("SELECT setval('engine.singleflight_fence', 1)");
+    await world.pool.query('TRUNCATE engine.singleflight');
+    expect(await second.lead('fallen')).toBeGreaterThan(fence);
+  });
 });
 
 describe('Whoever may only notify', () => {

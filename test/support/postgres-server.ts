@@ -37,7 +37,7 @@ export async function startPostgresServer({ own = false } = {}): Promise<Postgre
 
 /** Ends the server when its input closes: when the process of the tests is gone, however it went. */
 function startGuard(pid: string, path: string) {
-  const program = 'read -r _; kill -QUIT "$1" 2>/dev/null; sleep 1; rm -rf "$2"';
+  const program = 'read -r _; while kill -QUIT "$1" 2>/dev/null; do sleep 0.1; done; rm -rf "$2"';
   const guard = spawn('/bin/sh', ['-c', program, 'sh', pid, path], { stdio: ['pipe', 'ignore', 'ignore'] });
   guard.unref();
   if (guard.stdin instanceof Socket) guard.stdin.unref();
