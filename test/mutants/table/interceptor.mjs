@@ -355,17 +355,12 @@ export const interceptor = [
   ),
   broken(
     'what is beside a value is isolated',
-    'passage',
+    'landed',
     [`if (handOut === undefined) return landed;`, `if (landed !== undefined) return landed;`],
     'isolation',
   ),
   broken('a lingering result is lost', 'request-key', [`if (lingerMs > 0) {`, `if (lingerMs < 0) {`], 'late'),
-  broken(
-    'the end of a route’s key is forgotten',
-    'passage',
-    [`this.route.keys.delete(key, values === undefined ? 0 : flight.limits.lingerMs);`, ''],
-    'passage',
-  ),
+  broken('the end of a route’s key is forgotten', 'passage', [`keys.delete(key, lingerMs);`, ''], 'passage'),
   broken(
     'a cookie is shared',
     'replay',

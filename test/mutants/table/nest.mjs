@@ -38,7 +38,7 @@ export const nestjs = [
     13,
     "scope: 'class' of a provider that is made per request is taken",
     'single-flight.registry',
-    [`decoration.options.scope === 'class'`, `decoration.options.scope === undefined`],
+    [`options.scope !== 'class' && options.fleet`, `options.fleet`],
     'decorator-scopes',
   ),
   nest(
