@@ -17,15 +17,29 @@ describe('A cluster of Redis', () => {
   };
   const setup = { client: 'ioredis cluster' } as const;
 
+  // For longer than `degradeAfterMs` nobody serves the key.
+  const expected = { executions: [1, PROCESSES], atOnce: [1, PROCESSES], values: [1, PROCESSES] } as const;
+
   fault(
-    'loses the master of the key, and a replica takes its place',
-    { setup, between, expected: { executions: [1, PROCESSES], atOnce: [1, PROCESSES], values: [1, PROCESSES] } },
+    'loses the master of the key, and the end comes before its replica leads',
+    { setup, between, expected },
+    async (fleet) => {
+      await fleet.underWay();
+      fleet.strikes();
+      await (await clusters.at(-1)!).killMasterOf(':owner');
+      fleet.release();
+    },
+  );
+
+  fault(
+    'loses the master of the key, and the end comes after its replica leads',
+    { setup, between, expected },
     async (fleet) => {
       await fleet.underWay();
       fleet.strikes();
       const cluster = await clusters.at(-1)!;
       await cluster.killMasterOf(':owner');
-      await cluster.whole();
+      await cluster.failedOver();
       fleet.release();
     },
   );
@@ -38,7 +52,7 @@ describe('A cluster of Redis', () => {
       fleet.strikes();
       const cluster = await clusters.at(-1)!;
       await cluster.killAnotherMasterThan(':owner');
-      await cluster.whole();
+      await cluster.failedOver();
       fleet.release();
     },
   );

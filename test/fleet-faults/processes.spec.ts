@@ -2,11 +2,11 @@ import { describe, expect } from '@jest/globals';
 import { faults } from './support/fault.js';
 import { KEY } from './support/faulty-fleet.js';
 
-describe('A process', () => {
+describe('A process of the fleet', () => {
   const fault = faults();
 
   fault(
-    'the leader is killed (kill -9)',
+    'leads and is killed (kill -9)',
     { quick: true, expected: { executions: 2, atOnce: 1, answered: 300 } },
     async (fleet) => {
       await fleet.underWay();
@@ -21,7 +21,7 @@ describe('A process', () => {
   );
 
   fault(
-    'the leader is stopped past its lease, and goes on',
+    'leads, is stopped past its lease, and goes on',
     { quick: true, expected: { executions: 2, atOnce: 2, values: 2 } },
     async (fleet) => {
       await fleet.underWay();
@@ -44,7 +44,7 @@ describe('A process', () => {
   );
 
   fault(
-    'a follower is stopped for 6 s over the end, and goes on',
+    'follows, is stopped for 6 s over the end, and goes on',
     { quick: true, expected: { executions: 1, atOnce: 1 } },
     async (fleet) => {
       await fleet.underWay();
@@ -61,7 +61,7 @@ describe('A process', () => {
   );
 
   fault(
-    'the leader shuts down, and its function ends within the grace',
+    'leads and shuts down, and its function ends within the grace',
     { quick: true, setup: { group: { leaseMs: 60_000 } }, expected: { executions: 1, atOnce: 1 } },
     async (fleet) => {
       await fleet.underWay();
@@ -73,7 +73,7 @@ describe('A process', () => {
   );
 
   fault(
-    'the leader shuts down, and its function runs past the grace',
+    'leads and shuts down, and its function runs past the grace',
     // With such a lease who takes over has been told to.
     {
       quick: true,

@@ -1,6 +1,6 @@
 import { describe, expect } from '@jest/globals';
 import { faults } from './support/fault.js';
-import { PROCESSES } from './support/faulty-fleet.js';
+import { CALLERS, KEY, PROCESSES } from './support/faulty-fleet.js';
 import { FaultyRedis } from './support/faulty-redis.js';
 
 const WORK_MS = 300;
@@ -116,29 +116,31 @@ describe('Redis', () => {
     fleet.release();
   });
 
-  fault(
-    'is out of memory (maxmemory 1, noeviction) until after the end',
-    { quick: true, expected: { executions: [1, PROCESSES], atOnce: [1, PROCESSES], values: [1, PROCESSES] } },
-    async (fleet) => {
-      await fleet.underWay();
-      fleet.strikes();
-      await fleet.redis.data.config('SET', 'maxmemory', '1');
-      fleet.release();
-      await fleet.leader.settled();
-      await fleet.redis.data.config('SET', 'maxmemory', '0');
-    },
-  );
+  const expected = { executions: [1, PROCESSES], atOnce: [1, PROCESSES], values: [1, PROCESSES] } as const;
+
+  fault('is out of memory (maxmemory 1, noeviction) until after the end', { quick: true, expected }, async (fleet) => {
+    await fleet.underWay();
+    fleet.strikes();
+    await fleet.redis.data.config('SET', 'maxmemory', '1');
+    fleet.release();
+    await fleet.leader.settled();
+    await fleet.redis.data.config('SET', 'maxmemory', '0');
+  });
+
+  fault('is out of memory (maxmemory 1, noeviction) for good', { expected }, async (fleet) => {
+    await fleet.underWay();
+    fleet.strikes();
+    await fleet.redis.data.config('SET', 'maxmemory', '1');
+    fleet.release();
+  });
 
   fault(
-    'is out of memory (maxmemory 1, noeviction) for good',
-    { expected: { executions: [1, PROCESSES], atOnce: [1, PROCESSES], values: [1, PROCESSES] } },
+    'is out of memory before the first call',
+    { quick: true, expected: { executions: PROCESSES, atOnce: [1, PROCESSES], values: PROCESSES } },
     async (fleet) => {
-      await fleet.underWay();
-      fleet.strikes();
       await fleet.redis.data.config('SET', 'maxmemory', '1');
-      fleet.release();
-      await Promise.all(fleet.processes.map((process) => process.settled()));
-      expect(await fleet.redis.keys('nothing')).toEqual([]);
+      fleet.strikes();
+      await Promise.all(fleet.processes.map((process) => process.call(KEY, CALLERS, { ms: WORK_MS })));
     },
   );
 });

@@ -43,12 +43,11 @@ export class ReplicatedCluster {
     return this.kill(async ({ data }) => (await data.keys(`*${end}`)).length === 0);
   }
 
-  /** Waits until every slot is served again, by all who are left. */
-  async whole(): Promise<void> {
-    const left = this.nodes.filter(({ data }) => data.status === 'ready');
-    await until('a whole cluster', async () => {
-      const infos = await Promise.all(left.map(({ data }) => data.call('cluster', 'info')));
-      return infos.every((info) => String(info).includes('cluster_state:ok')) || undefined;
+  /** Waits until a replica has taken the place of a master that was killed. */
+  async failedOver(): Promise<void> {
+    await until('a failover', async () => {
+      const roles = await Promise.all(this.nodes.slice(MASTERS).map(({ data }) => data.info('replication')));
+      return roles.some((role) => role.includes('role:master')) || undefined;
     });
   }
 
@@ -89,7 +88,10 @@ export class ReplicatedCluster {
         ),
       );
     }
-    await this.whole();
+    await until('a whole cluster', async () => {
+      const infos = await Promise.all(this.nodes.map(({ data }) => data.call('cluster', 'info')));
+      return infos.every((info) => String(info).includes('cluster_state:ok')) || undefined;
+    });
     await until('replicas in step', async () => {
       const replicas = await Promise.all(this.nodes.slice(MASTERS).map(({ data }) => data.info('replication')));
       return replicas.every((info) => info.includes('master_link_status:up')) || undefined;
@@ -102,6 +104,8 @@ async function startNode(folder: string): Promise<Node> {
   const server = await startRedisServer((port) => [
     ...['--cluster-enabled', 'yes', '--cluster-config-file', join(folder, `${port}.conf`)],
     ...['--cluster-port', String(bus), '--cluster-node-timeout', '500', '--cluster-replica-validity-factor', '0'],
+    // Otherwise it serves no key at all while any slot has no master.
+    ...['--cluster-require-full-coverage', 'no'],
     ...['--repl-diskless-sync-delay', '0', '--repl-diskless-load', 'swapdb'],
   ]);
   const data = new Redis(server.port, { retryStrategy: null });
