@@ -54,7 +54,7 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
   /** Whether an answer of the engine is awaited, and what to ask after that. */
   private asking = false;
   private next: { readonly take: boolean } | undefined = undefined;
-  /** How often the engine has failed in a row. */
+  /** How often the engine has failed in a row when it was asked for the lead. */
   private failures = 0;
   /** Read, and emptied, with the first answer. */
   private early = new EarlyPushes();
@@ -143,7 +143,7 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
       (error: unknown) => {
         this.asking = false;
         this.next = undefined;
-        this.joinFailed(error);
+        this.joinFailed(error, take);
       },
     );
   }
@@ -182,13 +182,15 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
 
   /**
    * The engine has failed. A connection that is killed and comes back must not cost an execution: it asks once more after
-   * `degradeAfterMs`. With a timeout that time has passed, and it may lead without knowing it.
+   * `degradeAfterMs`, and again for as long as it follows a lease that is not over. With a timeout that time has passed,
+   * and it may lead without knowing it.
    */
-  private joinFailed(error: unknown): void {
+  private joinFailed(error: unknown, take: boolean): void {
     if (this.isOut) return;
-    const isTimeout = error instanceof EngineTimeoutError;
-    if (isTimeout && this.since === undefined) this.giveUp(undefined);
-    if (this.fleet.health.down || this.failures++ > 0 || (isTimeout && this.since === undefined)) this.degrade(error);
+    const isTimeout = this.since === undefined && error instanceof EngineTimeoutError;
+    if (isTimeout) this.giveUp(undefined);
+    if (take) this.failures++;
+    if (this.fleet.health.givenUp || this.failures > 1 || isTimeout) this.degrade(error);
     else this.fleet.follows.set(this, performance.now() + this.fleet.limits.degradeAfterMs);
   }
 

@@ -176,9 +176,11 @@ export class Fleet implements HealthHost {
     );
   }
 
-  /** Tells the members first, and then whoever listens: what they do about it is decided by then. */
-  wentDown(error: unknown): void {
+  gaveUp(error: unknown): void {
     for (const member of [...this.members]) member.engineDown(error);
+  }
+
+  wentDown(error: unknown): void {
     const { degrade } = this.sinks;
     if (degrade.hasSubscribers) {
       degrade.publish({ engine: this.engine.name, error, whenDown: this.limits.whenDown });

@@ -8,17 +8,22 @@ export interface HealthHost {
   /** The engine does not answer any more, and then that it does. */
   wentDown(error: unknown): void;
   cameBack(): void;
+  /** It is down for so long that who waits for it waits no more. */
+  gaveUp(error: unknown): void;
 }
 
 /**
- * Whether the engine answers. It is down once it was silent for `degradeAfterMs` while somebody asked: a call that times
- * out with nothing heard since it was sent, or calls that are refused for so long. One refused call is not enough: a
- * connection that is killed and comes back must not cost an execution.
+ * Whether the engine answers. It is given up once it was silent for `degradeAfterMs` while somebody asked: a call that
+ * times out with nothing heard since it was sent, or calls that are refused for so long. One refused call is not enough: a
+ * connection that is killed and comes back must not cost those an execution who wait already. Who comes while the engine
+ * says that it is not available does not wait for it: for them it is down at once.
  */
 export class Health implements Due {
   /** What the engine was last heard to fail with; undefined while it answers. Written below. */
   error: unknown = undefined;
   down = false;
+  /** Whether it is down for those too who have waited for it. */
+  givenUp = false;
   private aliveAt = -Infinity;
   /** Since when calls have been refused; undefined while they are not. */
   private refusedAt: number | undefined = undefined;
@@ -37,6 +42,7 @@ export class Health implements Due {
     this.refusedAt = undefined;
     if (!this.down) return;
     this.down = false;
+    this.givenUp = false;
     this.error = undefined;
     this.host.cameBack();
   }
@@ -46,18 +52,18 @@ export class Health implements Due {
     if (this.aliveAt > sentAt) return;
     this.error = error;
     if (error instanceof EngineTimeoutError) {
-      this.goDown();
+      this.giveUp();
       return;
     }
     const now = performance.now();
     this.refusedAt ??= now;
     // Timers are as exact as a millisecond.
-    if (now - this.refusedAt >= this.degradeAfterMs - 1) this.goDown();
+    if (now - this.refusedAt >= this.degradeAfterMs - 1) this.giveUp();
   }
 
   /** The engine says by itself that it cannot be asked. */
   unavailable(error: unknown): void {
-    this.error = error;
+    this.failed(error, performance.now());
     this.goDown();
   }
 
@@ -81,7 +87,7 @@ export class Health implements Due {
   }
 
   due(now: number): void {
-    if (this.watching === 0 || this.down) return;
+    if (this.watching === 0 || this.givenUp) return;
     const quietAt = this.aliveAt + this.degradeAfterMs / 2;
     if (quietAt > now) {
       this.schedule.set(this, quietAt);
@@ -89,6 +95,15 @@ export class Health implements Due {
     }
     this.host.ping(this.degradeAfterMs / 2);
     this.schedule.set(this, now + this.degradeAfterMs / 2);
+  }
+
+  private giveUp(): void {
+    if (this.givenUp) return;
+    this.givenUp = true;
+    const isNews = !this.down;
+    this.down = true;
+    this.host.gaveUp(this.error);
+    if (isNews) this.host.wentDown(this.error);
   }
 
   private goDown(): void {

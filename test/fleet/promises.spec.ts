@@ -443,6 +443,48 @@ describe('6. The engine is down', () => {
     expect(load.calls).toBe(1);
   });
 
+  it('what comes while the connection is away does not end the waiting of those who came before', async () => {
+    const launch = fleet();
+    const [here, there] = [launch(), launch()];
+    const load = held<string>();
+    const first = here.run('42', load);
+    await settleDown();
+    const second = there.run('42', load);
+    await pass(100);
+    there.faults.goDown();
+    await expect(there.run('another', () => 'alone')).resolves.toBe('alone');
+    await pass(400);
+    there.faults.comeBack();
+    await pass(1_000);
+    load.release('a lamp');
+    await expect(Promise.all([first, second])).resolves.toEqual(['a lamp', 'a lamp']);
+    expect(load.calls).toBe(1);
+    expect(there.stats()).toMatchObject({ degraded: 1, followed: 1 });
+  });
+
+  it('who follows may be refused again and again, as long as the engine answers in between and the lease lasts', async () => {
+    const launch = fleet();
+    const [here, there] = [launch(), launch()];
+    const load = held<string>();
+    const first = here.run('42', load);
+    await settleDown();
+    const second = there.run('42', load);
+    await pass(100);
+    for (let time = 0; time < 4; time++) {
+      there.faults.refuse();
+      there.faults.resync();
+      await settleDown();
+      there.faults.comeBack();
+      await pass(400);
+      there.faults.refuse();
+      await pass(150);
+      there.faults.comeBack();
+    }
+    load.release('a lamp');
+    await expect(Promise.all([first, second])).resolves.toEqual(['a lamp', 'a lamp']);
+    expect(load.calls).toBe(1);
+  });
+
   it('an answer to join that comes too late is given back', async () => {
     const launch = fleet();
     const [here, there] = [launch(), launch()];
