@@ -38,7 +38,7 @@ describe('Messages', () => {
     { quick: true, between, expected: { executions: 1, atOnce: 1 } },
     async (fleet) => {
       // So that it is sent by its digest: the server knows the script.
-      await fleet.callAnother([fleet.processes[0]!]);
+      await fleet.processes[0]!.callAnother();
       await fleet.underWay();
       fleet.strikes();
       const { leader } = fleet;

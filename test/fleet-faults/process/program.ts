@@ -40,7 +40,9 @@ function started(): Promise<boolean> {
 function obey(order: Order): void {
   switch (order.order) {
     case 'call':
-      for (let caller = 0; caller < order.callers; caller++) call(order);
+      void Promise.all(Array.from({ length: order.callers }, () => call(order))).then(() => {
+        tell({ told: 'answered', key: order.key });
+      });
       tell({ told: 'called' });
       break;
     case 'release':
@@ -56,9 +58,9 @@ function obey(order: Order): void {
   }
 }
 
-function call({ key, work, options }: Extract<Order, { order: 'call' }>): void {
+function call({ key, work, options }: Extract<Order, { order: 'call' }>): Promise<void> {
   calls++;
-  group
+  return group
     .run(key, (flight) => fly(flight, key, work), options)
     .then(
       ({ run }) => {

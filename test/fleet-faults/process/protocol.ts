@@ -62,6 +62,8 @@ export interface Report {
 export type Told =
   | { readonly told: 'ready' | 'closed' | 'called' }
   | { readonly told: 'event'; readonly event: FleetEvent; readonly fence?: string | undefined }
+  /** All of one order's callers have been told. */
+  | { readonly told: 'answered'; readonly key: string }
   | { readonly told: 'started'; readonly key: string; readonly run: string }
   /** Nobody of its callers waits any more. */
   | { readonly told: 'settled' | 'report'; readonly report: Report };

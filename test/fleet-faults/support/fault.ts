@@ -25,7 +25,7 @@ export interface Expected {
 }
 
 export interface FaultOptions {
-  /** Run by `npm test` as well. */
+  /** Among the few that are run without FAULTS=all. */
   readonly quick?: boolean;
   readonly expected: Expected;
   readonly setup?: Partial<Setup>;

@@ -93,10 +93,9 @@ export class FaultyFleet {
     await until(what, async () => (await condition()) || undefined);
   }
 
-  /** Has one caller of each process call another key, whose function ends at once, and waits until it was told. */
-  async callAnother(processes = this.processes): Promise<void> {
-    await Promise.all(processes.map((process) => process.call('another', 1, { ms: 0 })));
-    await Promise.all(processes.map((process) => process.settled()));
+  /** As {@link FleetProcess.callAnother}, in all processes. */
+  async callAnother(): Promise<void> {
+    await Promise.all(this.processes.map((process) => process.callAnother()));
   }
 
   /** Waits until everybody was told; after the deadline those who were not hang. */

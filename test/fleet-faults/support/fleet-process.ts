@@ -4,6 +4,8 @@ import { until } from '../../redis/support/servers.js';
 import type { FleetCallOptions } from '../../../lib/fleet/fleet-group.js';
 import type { FleetEvent, Order, Report, Setup, Told, Work } from '../process/protocol.js';
 
+const ANOTHER = 'another';
+
 /** A process of the fleet, as the test sees it from outside. */
 export class FleetProcess {
   /** Everything that it has told, in order. */
@@ -49,6 +51,14 @@ export class FleetProcess {
     const before = this.count('called');
     this.order({ order: 'call', key, callers, work, options });
     await this.until('its calls', () => this.count('called') > before);
+  }
+
+  /** Has one caller call another key, whose function ends at once, and waits until it was told. */
+  async callAnother(): Promise<void> {
+    const answers = (): number => this.told.filter((one) => one.told === 'answered' && one.key === ANOTHER).length;
+    const before = answers();
+    await this.call(ANOTHER, 1, { ms: 0 });
+    await this.until('the answer to another call', () => answers() > before);
   }
 
   release(key: string): void {
