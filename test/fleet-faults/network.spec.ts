@@ -37,9 +37,15 @@ describe('The network', () => {
       await fleet.underWay();
       fleet.strikes();
       // Whoever asks while a connection is away goes alone; who waits for this flight does not.
+      const calls: Promise<void>[] = [];
       await killing(fleet, 'normal', async (kills) => {
-        while (kills() < 40) await fleet.callAnother();
+        await fleet.until('kills, and calls after each', () => {
+          if (kills() > calls.length)
+            calls.push(...fleet.processes.map((process) => process.call('another', 1, { ms: 0 })));
+          return kills() >= 40;
+        });
       });
+      await Promise.all(calls);
       expect(fleet.events('degrade')).toBeGreaterThan(0);
       fleet.release();
     },

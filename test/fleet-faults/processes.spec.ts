@@ -35,7 +35,7 @@ describe('A process of the fleet', () => {
       leader.release(KEY);
       await leader.settled();
       // What it has published late was refused.
-      expect(leader.events('lost')).toBe(1);
+      await leader.until('the refusal', () => leader.events('lost') === 1);
       const [stale, newer] = fleet.log.fences(KEY);
       expect(BigInt(newer!)).toBeGreaterThan(BigInt(stale!));
       expect(await fleet.redis.keys(`:result:${stale!}`)).toEqual([]);

@@ -115,6 +115,8 @@ export function proxies(record?: string): {
     of,
     async between({ port }, index) {
       const proxy = await Proxy.to(port, record);
+      // Of the repetition before.
+      of[index]?.close();
       of[index] = proxy;
       return proxy.port;
     },
