@@ -66,7 +66,8 @@ export class FaultyFleet {
     await Promise.all(this.processes.map((process) => process.call(KEY, CALLERS, work, options)));
     await this.until('a leader and its followers', () => {
       const [leads, follows] = [this.events('lead') - led, this.events('follow') - followed];
-      return leads === 1 && follows === this.processes.length - 1 && this.log.executions(KEY) === 1;
+      const starts = this.processes.reduce((sum, process) => sum + process.starts(KEY), 0);
+      return leads === 1 && follows === this.processes.length - 1 && starts === 1;
     });
   }
 
