@@ -8,7 +8,8 @@ import { METHOD_AT, URL_AT, type RequestParts } from './request-parts.js';
  * `METHOD path #hash`, and shows nothing else: no header, no cookie, no query.
  */
 export class RequestKey {
-  readonly #request: HttpRequest;
+  /** Written once, when its handler has ended. */
+  #request: HttpRequest | undefined;
   readonly #parts: RequestParts;
   /** Made when it is first asked for. */
   #digest: string | undefined = undefined;
@@ -20,9 +21,17 @@ export class RequestKey {
     this.#parts = parts;
   }
 
-  /** The request that it was made for. */
-  static requestOf(key: RequestKey): HttpRequest {
+  /** The request that it was made for, as long as that is under way. */
+  static requestOf(key: RequestKey): HttpRequest | undefined {
     return key.#request;
+  }
+
+  /**
+   * Lets go of its request. A map that has grown and shrunk leaves old tables behind, which keep what was in them until
+   * the next full collection: a key may be, a request with all its buffers had better not.
+   */
+  static release(key: RequestKey): void {
+    key.#request = undefined;
   }
 
   get digest(): string {
@@ -66,7 +75,8 @@ export class RequestKeys {
     const key = new RequestKey(request, parts);
     const equal = this.byDigest.size === 0 ? undefined : this.byDigest.get(key.digest);
     if (equal !== undefined) return equal;
-    if (first !== undefined) overlaps?.found(RequestKey.requestOf(first), request);
+    const other = first && RequestKey.requestOf(first);
+    if (other !== undefined) overlaps?.found(other, request);
     return key;
   }
 
@@ -79,6 +89,7 @@ export class RequestKeys {
 
   /** A flight of the key has ended; its result stays for a while, if it lingers. */
   delete(key: RequestKey, lingerMs = 0): void {
+    RequestKey.release(key);
     if (lingerMs > 0) {
       setTimeout(() => {
         this.delete(key);
