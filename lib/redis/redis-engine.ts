@@ -105,11 +105,13 @@ export class RedisEngine implements FlightEngine {
     const { connection, inbox } = this;
     inbox.sink = sink;
     const channel = this.channel + inbox.name;
+    // Asked before anything is sent: the subscriber's answer may be there before the other connection is ready.
+    const live = inbox.whenLive();
     this.subscription ??= connection.subscribe(channel, inbox);
     try {
       await connection.whenReady(AbortSignal.timeout(START_MS));
-      const refused = await within(inbox.whenLive(), 'the subscription did not come to be');
-      if (refused !== undefined) throw refusedSubscription(refused, this.prefix);
+      const refused = await within(live, 'the subscription did not come to be');
+      if (refused !== undefined) throw await this.refusedBy(refused);
       const heard = inbox.whenChecked();
       const missing = await within(whatIsMissing(connection, this.prefix, channel), 'the server does not answer');
       if (missing !== undefined) throw missing;
@@ -205,6 +207,14 @@ export class RedisEngine implements FlightEngine {
     this.parts.clear();
     this.asking.clear();
     await subscription?.close();
+  }
+
+  /** A refused subscription is not asked for again by itself: the next start makes a new one. */
+  private async refusedBy(refusal: unknown): Promise<Error> {
+    const { subscription } = this;
+    this.subscription = undefined;
+    await subscription?.close();
+    return refusedSubscription(refusal, this.prefix);
   }
 
   /** Sends it and waits; what comes after the signal is told to `onLate` only. */

@@ -92,6 +92,42 @@ describe.each(clients)('A user of its own, by %s', (library, open) => {
 });
 
 describe('The check at the start', () => {
+  it('hears of a refused subscription that comes before the connection is ready, and starts once it is granted', async () => {
+    const user = 'user-without-channels';
+    const rules = aclRules('flights');
+    await admin.call(
+      'acl',
+      'setuser',
+      user,
+      'reset',
+      'on',
+      '>pass',
+      ...rules.split(' ').filter((r) => !r.startsWith('&')),
+    );
+    const [client, subscriber] = [0, 1].map(
+      () => new Redis(server.port, { username: user, password: 'pass', lazyConnect: true }),
+    ) as [Redis, Redis];
+    await subscriber.connect();
+    const connect = client.connect.bind(client);
+    jest.spyOn(client, 'connect').mockImplementation(async () => {
+      // Answers come in order: with this one the engine's own is there too.
+      await subscriber.subscribe('flights:another').catch(ignore);
+      await connect();
+    });
+    const engine = new RedisEngine({ client, subscriber, prefix: 'flights' });
+    const sink = { settled: ignore, abandoned: ignore, forgotten: ignore, resync: ignore };
+    try {
+      await expect(engine.start(sink)).rejects.toThrow(/ACL of its user .*&flights:\*/);
+      await admin.call('acl', 'setuser', user, ...rules.split(' '));
+      await engine.start(sink);
+      expect(engine.available).toBe(true);
+    } finally {
+      await engine.stop();
+      client.disconnect();
+      subscriber.disconnect();
+    }
+  });
+
   it('warns of a server that evicts', async () => {
     await admin.config('SET', 'maxmemory', '1gb', 'maxmemory-policy', 'allkeys-lru');
     const warned = jest.spyOn(process, 'emitWarning').mockImplementation(ignore);
