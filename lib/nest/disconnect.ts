@@ -5,6 +5,8 @@ export interface Waiting {
   readonly response: HttpResponse;
   /** Whether it has been answered, so that nothing more is to be known. */
   readonly over: boolean;
+  /** To be called when it is over. Written once, when the listening begins. */
+  stopWatching: (() => void) | undefined;
   disconnected(): void;
 }
 
@@ -12,36 +14,26 @@ export interface Waiting {
  * Has somebody told, once, when the client goes away before it has its answer. It listens from the end of the event
  * loop's turn on: a client does not go in the midst of one, and many are answered before its end.
  */
-export class Disconnect {
-  private node: NodeResponse | undefined = undefined;
-  /** Written once, when it begins to listen. */
-  private listener: (() => void) | undefined = undefined;
+export function watchClient(waiting: Waiting): void {
+  if (arrived.push(waiting) === 1) afterTurn(listenAll);
+}
 
-  constructor(private readonly waiting: Waiting) {
-    if (arrived.push(this) === 1) afterTurn(listenAll);
+function listen(waiting: Waiting): void {
+  if (waiting.over) return;
+  const node = nodeResponseOf(waiting.response);
+  if (node === undefined) return;
+  const closed = (): void => {
+    // HTTP/2's response does not say the first.
+    if ((node.writableFinished ?? node.writableEnded) !== true) waiting.disconnected();
+  };
+  if (hasGone(node)) {
+    closed();
+    return;
   }
-
-  /** Nobody is told any more. */
-  stop(): void {
-    if (this.listener !== undefined) this.node?.removeListener('close', this.listener);
-  }
-
-  listen(): void {
-    if (this.waiting.over) return;
-    const node = nodeResponseOf(this.waiting.response);
-    if (node === undefined) return;
-    const closed = (): void => {
-      // HTTP/2's response does not say the first.
-      if ((node.writableFinished ?? node.writableEnded) !== true) this.waiting.disconnected();
-    };
-    if (hasGone(node)) {
-      closed();
-      return;
-    }
-    this.node = node;
-    this.listener = closed;
-    node.on('close', this.listener);
-  }
+  node.on('close', closed);
+  waiting.stopWatching = () => {
+    node.removeListener('close', closed);
+  };
 }
 
 /** Whether a response cannot be sent any more, because its client has gone. */
@@ -54,10 +46,10 @@ export function hasGone({ destroyed, stream }: NodeResponse): boolean {
 const afterTurn = setImmediate;
 
 /** Those who have come in this turn of the event loop. */
-let arrived: Disconnect[] = [];
+let arrived: Waiting[] = [];
 
 function listenAll(): void {
   const all = arrived;
   arrived = [];
-  for (const disconnect of all) disconnect.listen();
+  for (const waiting of all) listen(waiting);
 }

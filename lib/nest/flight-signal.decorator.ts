@@ -1,6 +1,6 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Flight } from '../core/flight.js';
-import { Disconnect } from './disconnect.js';
+import { watchClient } from './disconnect.js';
 import type { HttpResponse } from './http-exchange.js';
 import { flightLedBy } from './travelling.js';
 
@@ -60,9 +60,10 @@ function ownSignal(call: object | undefined, context: ExecutionContext): AbortSi
   if (call !== undefined) ownSignals.set(call, controller.signal);
   if (context.getType() === 'http') {
     const response = context.switchToHttp().getResponse<HttpResponse>();
-    new Disconnect({
+    watchClient({
       response,
       over: false,
+      stopWatching: undefined,
       disconnected: () => {
         controller.abort();
       },

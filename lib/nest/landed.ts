@@ -27,15 +27,16 @@ export function received(came: unknown, limits: FlightLimits): Landed {
 export function passing<T>(
   flying: PromiseLike<unknown>,
   landed: (came: unknown) => T,
-  failed: () => void = () => undefined,
+  ended: () => void,
 ): PromiseLike<T> {
   const then = (resolve: (came: T) => void, reject: (error: unknown) => void): void => {
     flying.then(
       (came) => {
+        ended();
         resolve(landed(came));
       },
       (error: unknown) => {
-        failed();
+        ended();
         reject(error);
       },
     );

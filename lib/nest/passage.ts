@@ -1,10 +1,9 @@
 import type { CallHandler } from '@nestjs/common';
-import type { Subscriber, Subscription, TeardownLogic, Unsubscribable } from 'rxjs';
-import type { Seat } from '../core/callers.js';
+import type { Subscriber, TeardownLogic, Unsubscribable } from 'rxjs';
+import type { BoardingMode, Seat } from '../core/callers.js';
 import type { Flight, FlightFunction, FlightRecord } from '../core/flight.js';
-import { boardToLeave } from '../rx/do-chan.js';
 import type { AppFleet } from './app-fleet.js';
-import { Disconnect, hasGone, type Waiting } from './disconnect.js';
+import { hasGone, watchClient, type Waiting } from './disconnect.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
 import { nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import type { GroupKey, HttpFlights } from './http-flights.js';
@@ -16,6 +15,9 @@ import type { Route } from './route.js';
 import { release, singleUseKind } from './single-use.js';
 import { markAboard, type Aboard } from './travelling.js';
 
+/** A passage knows by itself that it has left. */
+const LEAVABLE: BoardingMode = { leavable: 'silent' };
+
 /** What a group knows of the flight that it hands to a function. */
 type Boarded = Pick<FlightRecord<GroupKey>, 'shared' | 'limits'>;
 
@@ -25,11 +27,13 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   over = false;
   /** The flight that it leads. Written once, when that starts. */
   flight: Pick<Flight, 'signal'> | undefined = undefined;
+  stopWatching: (() => void) | undefined = undefined;
   /** Written once, before it boards. */
   private subscriber!: Subscriber<unknown>;
   /** Written once, when it has boarded. */
   private seat: Seat<Landed> | undefined = undefined;
-  private disconnect: Disconnect | undefined = undefined;
+  /** Whom the flight tells how it ended. Emptied when it leaves: the flight, which may last, does not keep its request. */
+  private readonly waiting: { passage: Passage | undefined } = { passage: this };
   /** Whether the handler has ended, where this request leads. Written once. */
   private handled = false;
   /** What the handler came to, where only this request may have it. Written once, when the handler has ended. */
@@ -42,8 +46,6 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   private gone = false;
   /** What is to be done when the handler has ended. Written once, by {@link fail}. */
   private onHandled: (() => void) | undefined = undefined;
-  /** The handler's run for this request alone. Written when what the leader got cannot be shared. */
-  private alone: Subscription | undefined = undefined;
 
   constructor(
     private readonly flights: HttpFlights,
@@ -71,14 +73,15 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     }
     // One that merges is enough: the share is not too narrow.
     if (this.seat.role === 'follower') this.route.overlaps = undefined;
-    this.disconnect = new Disconnect(this);
+    watchClient(this);
     // A `then` and no shared Observable: what comes next runs in this request's own async context.
+    const { waiting } = this;
     this.seat.promise.then(
       (landed) => {
-        this.land(landed);
+        waiting.passage?.land(landed);
       },
       (error: unknown) => {
-        this.fail(error);
+        waiting.passage?.fail(error);
       },
     );
     return this;
@@ -87,15 +90,21 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   /** The client has gone. */
   disconnected(): void {
     this.gone = true;
-    this.seat?.abandon();
+    if (this.leave()) this.fail(undefined);
   }
 
   unsubscribe(): void {
     this.takeOver();
     this.over = true;
-    this.disconnect?.stop();
-    this.seat?.abandon();
-    this.alone?.unsubscribe();
+    this.stopWatching?.();
+    this.leave();
+  }
+
+  /** False when there is nothing to leave: how the flight ended is known, or comes in this very turn. */
+  private leave(): boolean {
+    if (this.seat?.abandon() !== true) return false;
+    this.waiting.passage = undefined;
+    return true;
   }
 
   private board(parts: RequestParts): Seat<Landed> {
@@ -103,44 +112,43 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     const { fleet, group } = this.flights;
     const key = route.keys.of(this.request, parts, route.overlaps);
     if (fleet !== undefined && route.fleet !== undefined) return this.boardFleet(fleet, route.fleet, key);
-    const lead = (flight: Flight<GroupKey>): PromiseLike<Landed> =>
-      this.held(key, this.lead(flight, flight as Flight<GroupKey> & Boarded), group.limits.lingerMs);
-    return boardToLeave<Landed, GroupKey>(group, key, lead, route.options);
+    const lead = (flight: Flight<GroupKey>): PromiseLike<Landed> => {
+      route.keys.add(key);
+      return this.lead(flight, flight as Flight<GroupKey> & Boarded, (landed) => {
+        route.keys.delete(key, landed ? group.limits.lingerMs : 0);
+      });
+    };
+    return group.board<Landed>(key, lead, route.options, LEAVABLE);
   }
 
   /** As {@link board}: the handler runs in one process of all. */
   private boardFleet(fleet: AppFleet, name: string, key: RequestKey): Seat<Landed> {
     const { group } = this.flights;
     const { limits } = group;
+    const { keys } = this.route;
     // Somebody may follow in another process, so that there is always something to replay.
     const lead = (flight: Flight): PromiseLike<Landed> => this.lead(flight, { shared: true, limits });
     const shared = fleet.shared(group, { name, key: key.digest }, lead) as FlightFunction<Landed, GroupKey>;
-    const fly = (flight: Flight<GroupKey>): PromiseLike<Landed> =>
-      this.held(
-        key,
-        passing(shared(flight) as PromiseLike<unknown>, (came) => received(came, limits)),
-      );
-    return boardToLeave<Landed, GroupKey>(group, key, fly, { ...this.route.options, lingerMs: 0 });
-  }
-
-  /** As long as a flight lasts, and its result lingers, its key is that of all requests like this one. */
-  private held(key: RequestKey, flying: PromiseLike<Landed>, lingerMs = 0): PromiseLike<Landed> {
-    const { keys } = this.route;
-    keys.add(key);
-    return passing(
-      flying,
-      (landed) => {
-        keys.delete(key, lingerMs);
-        return landed as Landed;
-      },
-      () => {
+    const fly = (flight: Flight<GroupKey>): PromiseLike<Landed> => {
+      keys.add(key);
+      const ended = (): void => {
         keys.delete(key);
-      },
-    );
+      };
+      return passing(shared(flight) as PromiseLike<unknown>, (came) => received(came, limits), ended);
+    };
+    return group.board<Landed>(key, fly, { ...this.route.options, lingerMs: 0 }, LEAVABLE);
   }
 
-  /** The function of the flight: runs the handler for everybody. */
-  private lead(flight: Pick<Flight, 'signal'>, boarded: Boarded): PromiseLike<Landed> {
+  /**
+   * The function of the flight: runs the handler for everybody.
+   *
+   * @param ended is told that the handler has ended, and whether with something to hand out
+   */
+  private lead(
+    flight: Pick<Flight, 'signal'>,
+    boarded: Boarded,
+    ended?: (landed: boolean) => void,
+  ): PromiseLike<Landed> {
     this.flight = flight;
     this.initial = before(this.response);
     // No promise: the flight ends when the handler does, not a microtask later, so that nobody joins what was recorded
@@ -148,10 +156,12 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     const then = (resolve: (landed: Landed) => void, reject: (error: unknown) => void): void => {
       this.handle((values, error) => {
         this.handled = true;
-        if (values !== undefined) resolve(this.record(values, boarded));
         // It may have failed because its own client was answered meanwhile, by a time limit outside: others try again.
-        else if (this.route.passthrough && nodeResponseOf(this.response)?.headersSent === true) resolve(NOT_SHARED);
-        else reject(error);
+        const isOwn = this.route.passthrough && nodeResponseOf(this.response)?.headersSent === true;
+        const landed = values !== undefined ? this.record(values, boarded) : isOwn ? NOT_SHARED : undefined;
+        ended?.(landed !== undefined);
+        if (landed === undefined) reject(error);
+        else resolve(landed);
         this.onHandled?.();
       });
     };
@@ -205,7 +215,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     // Answered meanwhile, by whoever stands outside.
     if (subscriber.closed) return;
     if (this.own === undefined && landed.replay === undefined) {
-      this.alone = this.next.handle().subscribe(subscriber);
+      this.next.handle().subscribe(subscriber);
       return;
     }
     if (this.flight === undefined && landed.replay !== undefined) replay(landed.replay, this.response);

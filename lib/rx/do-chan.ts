@@ -37,12 +37,12 @@ export function boardToLeave<T, K>(
   key: K,
   fn: FlightFunction<T, K>,
   options?: CallOptions & FlightOptions,
-  mode?: Omit<BoardingMode, 'leavable'>,
+  mode?: BoardingMode,
 ): Seat<T> {
-  return group.board(key, fn, options, mode === undefined ? LEAVABLE : { ...mode, leavable: true });
+  return group.board(key, fn, options, mode === undefined ? LEAVABLE : { leavable: 'rejecting', ...mode });
 }
 
-const LEAVABLE: BoardingMode = { leavable: true };
+const LEAVABLE: BoardingMode = { leavable: 'rejecting' };
 
 /** Boards now; emits how it went, or that boarding was refused. */
 export function resultOf<T>(board: () => Seat<T>): Observable<Result<T>> {

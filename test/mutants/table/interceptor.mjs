@@ -236,19 +236,15 @@ export const interceptor = [
     [`throwError(() => httpError(error, response))`, `throwError(() => error)`],
     'limits',
   ),
-  broken(
-    'a client that has gone stays aboard',
-    'passage',
-    [`this.gone = true;\n    this.seat?.abandon();`, `this.gone = true;`],
-    'leaving',
-  ),
+  broken('a client that has gone stays aboard', 'passage', [`if (this.leave()) this.fail(undefined);`, ''], 'leaving'),
   broken(
     'one who is answered from outside stays aboard',
     'passage',
-    [`this.disconnect?.stop();\n    this.seat?.abandon();`, `this.disconnect?.stop();`],
+    [`this.stopWatching?.();\n    this.leave();`, `this.stopWatching?.();`],
     'neighbours-interceptors',
   ),
-  broken('a listener stays', 'passage', [`this.disconnect?.stop();`, ''], 'passage'),
+  broken('a listener stays', 'passage', [`this.stopWatching?.();`, ''], 'passage'),
+  broken('a flight holds who has left', 'passage', [`this.waiting.passage = undefined;`, ''], 'passage'),
   broken(
     'one who has gone before it boards runs the handler',
     'passage',
@@ -270,10 +266,7 @@ export const interceptor = [
   broken(
     'a handler that failed because its client was answered fails for all',
     'passage',
-    [
-      `else if (this.route.passthrough && nodeResponseOf(this.response)?.headersSent === true) resolve(NOT_SHARED);`,
-      '',
-    ],
+    [`: isOwn ? NOT_SHARED : undefined;`, `: undefined;`],
     'passage',
   ),
   broken(
@@ -360,7 +353,12 @@ export const interceptor = [
     'isolation',
   ),
   broken('a lingering result is lost', 'request-key', [`if (lingerMs > 0) {`, `if (lingerMs < 0) {`], 'late'),
-  broken('the end of a route’s key is forgotten', 'passage', [`keys.delete(key, lingerMs);`, ''], 'passage'),
+  broken(
+    'the end of a route’s key is forgotten',
+    'passage',
+    [`route.keys.delete(key, landed ? group.limits.lingerMs : 0);`, ''],
+    'passage',
+  ),
   broken(
     'a cookie is shared',
     'replay',
@@ -499,21 +497,16 @@ export const interceptor = [
   broken(
     'an answered client has gone',
     'disconnect',
-    [`if ((node.writableFinished ?? node.writableEnded) !== true) this`, `this`],
+    [`if ((node.writableFinished ?? node.writableEnded) !== true) waiting`, `waiting`],
     'leaving',
   ),
   broken(
     'the client who goes in its first turn is not seen',
     'disconnect',
-    [`closed();\n      return;`, `return;`],
+    [`closed();\n    return;`, `return;`],
     'passage',
   ),
-  broken(
-    'who was answered within a turn is listened for',
-    'disconnect',
-    [`if (this.waiting.over) return;`, ''],
-    'passage',
-  ),
+  broken('who was answered within a turn is listened for', 'disconnect', [`if (waiting.over) return;`, ''], 'passage'),
   broken(
     'a client over HTTP/2 has never gone',
     'disconnect',

@@ -114,6 +114,28 @@ describe('A request that was answered', () => {
   });
 });
 
+describe('A request that has left', () => {
+  it('is not held by the flight, which goes on', async () => {
+    const interceptor = new SingleFlightInterceptor();
+    const leader = new Exchange();
+    void leader.answer(interceptor, () => NEVER);
+    const requests = await Promise.all(
+      Array.from({ length: 20 }, async () => {
+        const follower = new Exchange();
+        const answer = follower.answer(interceptor, () => NEVER);
+        await turn();
+        follower.response.emit('close');
+        await expect(answer).rejects.toMatchObject({ status: 499 });
+        return new WeakRef(follower.request);
+      }),
+    );
+    await turn();
+    collectGarbage();
+    expect(requests.filter((request) => request.deref() !== undefined).length).toBeLessThan(2);
+    expect(leader.listeners).toBe(1);
+  });
+});
+
 let requests = 0;
 let torndown = 0;
 let timeUp = new Subject<string>();
