@@ -8,6 +8,7 @@ import { ExpressAdapter } from '@nestjs/platform-express';
 import { FastifyAdapter } from '@nestjs/platform-fastify';
 import pg from 'pg';
 import { SingleFlightInterceptor, SingleFlightModule } from '../../../dist/esm/index.js';
+import { ByHandInterceptor } from './by-hand.mjs';
 
 const [platform, mode] = process.argv.slice(2);
 
@@ -21,9 +22,11 @@ class EmptyInterceptor {
 const INTERCEPTORS = {
   none: [],
   empty: [EmptyInterceptor],
+  'by hand': [ByHandInterceptor],
   public: [SingleFlightInterceptor],
   client: [SingleFlightInterceptor],
   cache: [CacheInterceptor],
+  'by hand outside the cache': [ByHandInterceptor, CacheInterceptor],
   'outside the cache': [SingleFlightInterceptor, CacheInterceptor],
   'inside the cache': [CacheInterceptor, SingleFlightInterceptor],
 };

@@ -18,7 +18,9 @@ const PLATFORMS = ['Express', 'Fastify'];
 const LANES = [
   { name: 'no interceptor', mode: 'none' },
   { name: 'an empty interceptor', mode: 'empty' },
+  { name: 'by hand, joining', mode: 'by hand' },
   { name: "'public', joining", mode: 'public' },
+  { name: 'by hand, unique keys', mode: 'by hand', unique: true },
   { name: "'public', unique keys", mode: 'public', unique: true },
   { name: "'client', unique keys", mode: 'client', unique: true },
   { name: 'CacheInterceptor alone', mode: 'cache', unique: true },
@@ -27,6 +29,7 @@ const LANES = [
 const BREAKDOWN = [
   { name: 'no interceptor', mode: 'none' },
   { name: 'CacheInterceptor alone', mode: 'cache' },
+  { name: 'by hand, outside of the cache', mode: 'by hand outside the cache' },
   { name: 'single flight outside of the cache', mode: 'outside the cache' },
   { name: 'single flight inside of the cache', mode: 'inside the cache' },
 ];

@@ -5,6 +5,7 @@ import { IncomingMessage, ServerResponse } from 'node:http';
 import { InterceptorsConsumer } from '@nestjs/core/interceptors/interceptors-consumer.js';
 import { lastValueFrom } from 'rxjs';
 import { SingleFlightInterceptor, SingleFlightShare } from '../../../dist/esm/index.js';
+import { ByHandInterceptor } from '../http/by-hand.mjs';
 import { sideBySide } from '../measure.mjs';
 
 const file = import.meta.url;
@@ -17,6 +18,7 @@ export async function measureRow(settings) {
       controller: bare(),
       crowd,
     },
+    { name: 'by hand', interceptor: new ByHandInterceptor(), controller: bare(), crowd },
     { name: "'public'", interceptor: new SingleFlightInterceptor(), controller: sharing('public'), crowd },
     { name: "'client'", interceptor: new SingleFlightInterceptor(), controller: sharing('client'), crowd },
   ];
