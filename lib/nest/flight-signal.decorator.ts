@@ -5,7 +5,7 @@ import type { HttpResponse } from './http-exchange.js';
 import { flightLedBy } from './travelling.js';
 
 /** The flight that each call over another transport than HTTP leads, by what tells it from others. */
-export const flightOf = new WeakMap<object, Pick<Flight, 'signal'>>();
+export const flightOf = new WeakMap<object, Flight<unknown>>();
 
 /** The signals of requests that lead no flight. */
 const ownSignals = new WeakMap<object, AbortSignal>();
@@ -33,11 +33,19 @@ const ownSignals = new WeakMap<object, AbortSignal>();
  * }
  * ```
  */
-export const FlightSignal = createParamDecorator((_data: unknown, context: ExecutionContext): AbortSignal => {
+export const FlightSignal = createParamDecorator((_data: unknown, context: ExecutionContext): AbortSignal =>
+  signalOf(context),
+);
+
+/** The flight that a call leads; undefined where it goes alone. */
+export function flightLedIn(context: ExecutionContext): Flight<unknown> | undefined {
   const call = callOf(context);
-  const flight = call === undefined ? undefined : (flightLedBy(call) ?? flightOf.get(call));
-  return flight?.signal ?? ownSignal(call, context);
-});
+  return call === undefined ? undefined : (flightLedBy(call) ?? flightOf.get(call));
+}
+
+export function signalOf(context: ExecutionContext): AbortSignal {
+  return flightLedIn(context)?.signal ?? ownSignal(callOf(context), context);
+}
 
 /** The object that stands for one call, whatever its transport; none where a message is nothing but a value. */
 export function callOf(context: ExecutionContext): object | undefined {

@@ -42,6 +42,11 @@ export class HttpFlights {
     return this.registry?.enabled ?? true;
   }
 
+  /** Whether handlers may ask for the current flight. */
+  get tellsHandlers(): boolean {
+    return this.registry?.http.currentFlight === true;
+  }
+
   /** The app's part in its fleet, where it has one. */
   get fleet(): AppFleet | undefined {
     return this.registry?.fleet;

@@ -23,6 +23,11 @@ export interface SingleFlightHttpOptions {
   vary?: readonly string[] | undefined;
   /** A request that has waited this long, in milliseconds, for another's answer is answered 503. Default: none. */
   waitTimeoutMs?: number | undefined;
+  /**
+   * Whether handlers, over every transport, may call `currentFlight()`. Default: false, because it takes an
+   * `AsyncLocalStorage`, which every async call of the process pays for; `@FlightSignal()` costs nothing.
+   */
+  currentFlight?: boolean | undefined;
 }
 
 /** What `SingleFlightModule.forRoot` takes: the defaults of every group in the app, and what holds for the app itself. */
@@ -35,7 +40,7 @@ export interface SingleFlightModuleOptions extends GroupOptions {
 }
 
 export const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http', 'fleet'] as const;
-export const HTTP_OPTIONS = ['share', 'identity', 'vary', 'waitTimeoutMs'] as const;
+export const HTTP_OPTIONS = ['share', 'identity', 'vary', 'waitTimeoutMs', 'currentFlight'] as const;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkModuleOptions(options: SingleFlightModuleOptions): void {
@@ -56,13 +61,16 @@ export function checkModuleOptions(options: SingleFlightModuleOptions): void {
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkHttpOptions(http: SingleFlightHttpOptions): void {
   checkNames(http, HTTP_OPTIONS);
-  const { share, identity, vary, waitTimeoutMs } = http;
+  const { share, identity, vary, waitTimeoutMs, currentFlight } = http;
   checkCallOptions({ waitTimeoutMs }, () => ({}));
   if (share !== undefined && !['client', 'user', 'public'].includes(share)) {
     throw InvalidOptionError.value('share', share, "'client', 'user' or 'public'");
   }
   if (identity !== undefined && typeof identity !== 'function') {
     throw InvalidOptionError.value('identity', identity, 'a function from an execution context to a key');
+  }
+  if (currentFlight !== undefined && typeof currentFlight !== 'boolean') {
+    throw InvalidOptionError.value('currentFlight', currentFlight, 'true or false');
   }
   if (vary !== undefined && !Array.isArray(vary))
     throw InvalidOptionError.value('vary', vary, 'an array of header names');

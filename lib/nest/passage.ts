@@ -26,7 +26,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   /** Whether nobody waits for it any more: it was answered, has left, or somebody outside has answered. Written once. */
   over = false;
   /** The flight that it leads. Written once, when that starts. */
-  flight: Pick<Flight, 'signal'> | undefined = undefined;
+  flight: Flight<unknown> | undefined = undefined;
   stopWatching: (() => void) | undefined = undefined;
   /** Written once, before it boards. */
   private subscriber!: Subscriber<unknown>;
@@ -144,11 +144,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
    *
    * @param ended is told that the handler has ended, and whether with something to hand out
    */
-  private lead(
-    flight: Pick<Flight, 'signal'>,
-    boarded: Boarded,
-    ended?: (landed: boolean) => void,
-  ): PromiseLike<Landed> {
+  private lead(flight: Flight<unknown>, boarded: Boarded, ended?: (landed: boolean) => void): PromiseLike<Landed> {
     this.flight = flight;
     this.initial = before(this.response);
     // No promise: the flight ends when the handler does, not a microtask later, so that nobody joins what was recorded

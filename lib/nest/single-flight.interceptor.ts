@@ -13,6 +13,7 @@ import { encodeKey } from '../core/key.js';
 import { boardToLeave } from '../rx/do-chan.js';
 import { boarding, landed, type Landed } from '../rx/observables.js';
 import { callOf, flightOf } from './flight-signal.decorator.js';
+import { withFlight } from './handler-flight.js';
 import { httpError } from './http-errors.js';
 import type { HttpRequest, HttpResponse } from './http-exchange.js';
 import { HttpFlights, type GroupKey } from './http-flights.js';
@@ -66,7 +67,10 @@ export class SingleFlightInterceptor implements NestInterceptor {
   }
 
   intercept(context: ExecutionContext, next: CallHandler): Observable<unknown> {
-    return context.getType() === 'http' ? this.interceptRequest(context, next) : this.interceptCall(context, next);
+    const handler = this.flights.tellsHandlers ? withFlight(context, next) : next;
+    return context.getType() === 'http'
+      ? this.interceptRequest(context, handler)
+      : this.interceptCall(context, handler);
   }
 
   private interceptRequest(context: ExecutionContext, next: CallHandler): Observable<unknown> {

@@ -5,7 +5,7 @@ export interface Aboard {
   /** Whether nobody waits for it any more. */
   readonly over: boolean;
   /** The flight that it leads, if it does. */
-  readonly flight: Pick<Flight, 'signal'> | undefined;
+  readonly flight: Flight<unknown> | undefined;
 }
 
 /** On the request itself: weak maps of requests would be gone through at every collection. */
@@ -27,7 +27,7 @@ export function isAboard(request: object): boolean {
 }
 
 /** The flight that a request leads, or has led. */
-export function flightLedBy(request: object): Pick<Flight, 'signal'> | undefined {
+export function flightLedBy(request: object): Flight<unknown> | undefined {
   return (request as Marked)[ABOARD]?.flight;
 }
 

@@ -243,6 +243,24 @@ export const interceptor = [
     [`this.stopWatching?.();\n    this.leave();`, `this.stopWatching?.();`],
     'neighbours-interceptors',
   ),
+  broken(
+    'a handler has no current flight',
+    'single-flight.interceptor',
+    [`this.flights.tellsHandlers ? withFlight(context, next) : next`, `next`],
+    'interceptor/current-flight',
+  ),
+  broken(
+    'every handler has a current flight',
+    'single-flight.interceptor',
+    [`this.flights.tellsHandlers ?`, `(this.flights.tellsHandlers || true) ?`],
+    'interceptor/current-flight',
+  ),
+  broken(
+    'a method sees the flight of the handler around it',
+    'current-flight',
+    [`ofHandlers.run(undefined, () =>`, `((fn: () => R) => fn())(() =>`],
+    'interceptor/current-flight',
+  ),
   broken('a listener stays', 'passage', [`this.stopWatching?.();`, ''], 'passage'),
   broken('a flight holds who has left', 'passage', [`this.waiting.passage = undefined;`, ''], 'passage'),
   broken(
