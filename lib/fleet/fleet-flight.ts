@@ -1,11 +1,11 @@
 import { AsyncResource } from 'node:async_hooks';
 import { AbandonedError, FlightTimeoutError, type ErrorPlace, type SingleFlightError } from '../core/errors.js';
 import type { FlightFunction, FlightRecord, Pilot } from '../core/flight.js';
-import type { Fence, Joined } from './engine.js';
+import type { Fence } from './engine.js';
 import type { Told } from './engine-link.js';
 import { EngineTimeoutError, EngineUnavailableError, LeaseLostError } from './errors.js';
 import type { Fleet, FleetMember } from './fleet.js';
-import { EarlyPushes } from './early-pushes.js';
+import { Following, type FollowingHost, type Lead } from './following.js';
 import { land } from './landing.js';
 import { Lease, type Leaseholder } from './lease.js';
 import { LedFlight, type LedFlightHost } from './led-flight.js';
@@ -34,30 +34,19 @@ export interface FlightPlan {
  * The life of a flight of this process within the fleet, from the call of the local flight's "function" until that
  * function has ended: it **joins**; then it **leads** and runs the user's function under a lease, or it **follows** until
  * it is told the result, or until the lease of the one it follows is over and it asks again, which may make it lead. When
- * the engine is down it runs the function alone, or fails. At most one of `led` and `since` decides what it does: with
- * neither it joins.
+ * the engine is down it runs the function alone, or fails. What it does follows from `led`: without it {@link Following}
+ * asks and follows.
  *
  * It is what the local flight's function returns, a thenable, so that the local flight ends in the very callback in which
  * this one does.
  */
-export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFlightHost {
+export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFlightHost, FollowingHost {
   readonly id: string;
   readonly token: string;
   /** The run of the function here. Set when it begins to lead or to run alone; unset when it has to join once more. */
   private led: LedFlight | undefined = undefined;
   /** Set while `led` runs under one. */
   private lease: Lease | undefined = undefined;
-  /** The flight that it follows. Set by the answers of the engine. */
-  private since: Fence | undefined = undefined;
-  /** When the lease of that one is over, and the jitter. */
-  private askAgainAt = Infinity;
-  /** Whether an answer of the engine is awaited, and what to ask after that. */
-  private asking = false;
-  private next: { readonly take: boolean } | undefined = undefined;
-  /** How often the engine has failed in a row when it was asked for the lead. */
-  private failures = 0;
-  /** Read, and emptied, with the first answer. */
-  private early = new EarlyPushes();
   /** Whether its lease is being offered to nobody in particular. */
   private abandoning = false;
   /** Whether its function was stopped because its lease was lost. */
@@ -68,7 +57,7 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
   private over = false;
   /** Why it ends before it has begun. */
   private aborted: SingleFlightError | undefined = undefined;
-  private isFollowing = false;
+  private readonly following: Following;
   private readonly context = new AsyncResource('SingleFlightFleet');
   // Written once, by `then`.
   private resolve: ((value: unknown) => void) | undefined = undefined;
@@ -82,6 +71,7 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
   ) {
     this.id = fleet.idOf(plan.name, plan.key);
     this.token = fleet.newToken();
+    this.following = new Following(fleet, this);
     fleet.link.add(this.id, this);
     fleet.members.add(this);
     record.handOver(this);
@@ -92,175 +82,25 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     this.resolve = resolve;
     this.reject = reject;
     if (this.aborted !== undefined) this.finish(false, this.aborted);
-    else this.begin();
+    else this.following.begin();
   }
 
-  // ---- joins
-
-  private begin(): void {
-    const refusal = this.fleet.refusal();
-    if (refusal !== undefined) {
-      this.degrade(refusal);
-      return;
-    }
-    const heldUp = this.fleet.heldUp(this.id);
-    if (this.fleet.link.started && heldUp === undefined) this.ask(true);
-    else void this.beginAfter(heldUp);
-  }
-
-  private async beginAfter(heldUp: Promise<unknown> | undefined): Promise<void> {
-    try {
-      await heldUp;
-      await this.fleet.start();
-      if (!this.isOut) this.ask(true);
-    } catch (error) {
-      if (!this.isOut) this.degrade(error);
-    }
-  }
-
-  /** Asks for the lead, for what the flight has become that it follows, or for both; one question at a time. */
-  private ask(take: boolean): void {
-    if (this.asking) {
-      this.next = { take: take || this.next?.take === true };
-      return;
-    }
-    this.asking = true;
-    this.fleet.follows.delete(this);
-    const { since } = this;
-    const askedAt = performance.now();
-    const leaseMs = this.fleet.leaseFor(this.plan.maxRunMs) ?? Math.max(1, this.fleet.engine.limits.minLeaseMs);
-    const request = { flight: this.id, token: this.token, leaseMs, since, ...(take ? undefined : { take }) };
-    const answered = (joined: Joined): void => {
-      this.failures = 0;
-      this.joined(joined, askedAt, leaseMs);
-    };
-    this.fleet.join(request, answered).then(
-      (joined) => {
-        this.asking = false;
-        answered(joined);
-        this.askNext();
-      },
-      (error: unknown) => {
-        this.asking = false;
-        this.next = undefined;
-        this.joinFailed(error, take);
-      },
-    );
-  }
-
-  private askNext(): void {
-    const { next } = this;
-    this.next = undefined;
-    if (next !== undefined && !this.isOut && this.since !== undefined) this.ask(next.take);
-  }
-
-  private joined(joined: Joined, askedAt: number, leaseMs: number): void {
-    if (this.isOut) {
-      this.refuse(joined);
-      return;
-    }
-    switch (joined.role) {
-      case 'leader':
-        this.lead(joined.fence, askedAt, leaseMs);
-        return;
-      case 'follower':
-        this.follow(joined.fence, joined.expiresInMs);
-        return;
-      case 'settled':
-        this.deliver(joined.payload);
-        return;
-      case 'orphan':
-        this.waitOn();
-    }
-  }
-
-  /** An answer that nobody wants any more. */
-  private refuse(joined: Joined): void {
-    if (joined.role === 'leader' && joined.fence !== this.lease?.fence) this.giveUp(joined.fence);
-    else if (joined.role === 'follower') this.stopWaiting(joined.fence);
-  }
-
-  /**
-   * The engine has failed. A connection that is killed and comes back must not cost an execution: it asks once more after
-   * `degradeAfterMs`, and again for as long as it follows a lease that is not over. With a timeout that time has passed,
-   * and it may lead without knowing it.
-   */
-  private joinFailed(error: unknown, take: boolean): void {
-    if (this.isOut) return;
-    const isTimeout = this.since === undefined && error instanceof EngineTimeoutError;
-    if (isTimeout) this.giveUp(undefined);
-    if (take) this.failures++;
-    if (this.fleet.health.givenUp || this.failures > 1 || isTimeout) this.degrade(error);
-    else this.fleet.follows.set(this, performance.now() + this.fleet.limits.degradeAfterMs);
-  }
-
-  // ---- follows
-
-  private follow(fence: Fence, expiresInMs: number): void {
-    // Its own process has ended that one, and the engine does not know: it is not joined by those who may know.
-    if (this.since === undefined && this.fleet.unpublished.get(this.id) === fence) {
-      this.degrade(new EngineUnavailableError(this.fleet.engine.name));
-      return;
-    }
-    const isNew = this.since !== fence;
-    this.since = fence;
-    if (!this.isFollowing) {
-      this.isFollowing = true;
-      this.fleet.health.watch();
-    }
-    if (isNew) this.host.followed(this, fence);
-    if (this.isOut) return;
-    this.askAgainAt = performance.now() + expiresInMs + this.fleet.jitterMs();
-    const { early } = this;
-    // Once: what is about no flight that the engine knows of would be asked for again and again.
-    this.early = new EarlyPushes();
-    if (early.hasForgotten(fence)) this.record.forgottenElsewhere();
-    const settled = early.settledSince(fence);
-    if (settled !== undefined) this.settledElsewhere(settled.fence, settled.payload);
-    else if (early.hasAbandoned(fence)) this.ask(true);
-    else this.fleet.follows.set(this, this.askAgainAt);
-  }
-
-  /** Nothing is there to follow; the one it has followed may come back until its lease is over. */
-  private waitOn(): void {
-    const now = performance.now();
-    if (this.askAgainAt <= now || this.askAgainAt === Infinity) this.askAgainAt = now + this.fleet.jitterMs();
-    this.fleet.follows.set(this, this.askAgainAt);
-  }
-
-  /** The lease is over, or the time after which it asks an engine again that has failed. */
-  due(now: number): void {
-    if (!this.isOut) this.ask(this.since === undefined || now >= this.askAgainAt);
-  }
-
-  private stopFollowing(): void {
-    this.fleet.follows.delete(this);
-    if (!this.isFollowing) return;
-    this.isFollowing = false;
-    this.fleet.health.unwatch();
-  }
+  // ---- is told
 
   settledElsewhere(fence: Fence, payload: Uint8Array | undefined): void {
-    if (this.isOut) return;
-    this.fleet.health.alive();
-    if (this.since === undefined) this.early.settled(fence, payload);
-    else if (fence >= this.since) {
-      if (payload === undefined) this.ask(true);
-      else this.deliver(payload);
-    }
+    this.following.settled(fence, payload);
   }
 
   abandonedElsewhere(fence: Fence): void {
-    if (this.isOut) return;
-    if (this.since === undefined) this.early.abandoned(fence);
-    else if (fence >= this.since) this.ask(true);
+    this.following.abandoned(fence);
   }
 
   forgottenElsewhere(fence: Fence): void {
     if (this.over) return;
-    if (this.lease?.fence === fence) this.lease.forgotten = true;
-    if (this.lease?.fence === fence || this.since === fence) this.record.forgottenElsewhere();
-    else if (this.since === undefined && this.led === undefined) this.early.forgotten(fence);
+    if (this.lease?.fence === fence) {
+      this.lease.forgotten = true;
+      this.record.forgottenElsewhere();
+    } else this.following.forgotten(fence);
   }
 
   /** This process has forgotten it, and is about to tell the others. */
@@ -270,14 +110,28 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
 
   resync(): void {
     if (this.lease !== undefined && !this.cut) this.lease.renewNow();
-    else if (!this.isOut && this.since !== undefined) this.ask(false);
+    else this.following.resync();
   }
 
   engineDown(error: unknown): void {
-    if (!this.isOut && this.since !== undefined) this.degrade(error);
+    if (this.following.waits) this.degrade(error);
   }
 
-  private deliver(payload: Uint8Array): void {
+  waitsFor(fence: Fence): boolean {
+    return this.following.waitsFor(fence);
+  }
+
+  // ---- follows
+
+  followed(fence: Fence): void {
+    this.host.followed(this, fence);
+  }
+
+  forgotten(): void {
+    this.record.forgottenElsewhere();
+  }
+
+  arrived(payload: Uint8Array): void {
     const outcome = this.fleet.cargo.unpack(payload, this.plan.name, () => this.host.place(this));
     if (outcome.kind === 'settled') this.finish(outcome.ok, outcome.outcome);
     else {
@@ -288,25 +142,22 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
 
   // ---- leads, or runs alone
 
-  private lead(fence: Fence, askedAt: number, leaseMs: number): void {
-    const takeover = this.since !== undefined;
-    this.stopFollowing();
+  lead({ fence, askedAt, leaseMs, takeover, forgotten }: Lead): void {
     this.lease = new Lease(this.fleet, this, fence, askedAt, leaseMs, this.plan.maxRunMs);
-    if (this.early.hasForgotten(fence)) this.forgottenElsewhere(fence);
+    if (forgotten) this.forgottenElsewhere(fence);
     this.led = new LedFlight(this, this.plan.key, fence);
     this.host.led(this, fence, takeover);
     this.run();
   }
 
-  /** The engine cannot be asked. */
-  private degrade(error: unknown): void {
+  degrade(error: unknown): void {
     this.host.degraded('down');
     if (this.fleet.limits.whenDown === 'local') this.runAlone();
     else this.finish(false, placed(error, this.host.place(this)));
   }
 
   private runAlone(): void {
-    this.stopFollowing();
+    this.following.stop();
     this.led = new LedFlight(this, this.plan.key, undefined);
     this.run();
   }
@@ -342,6 +193,10 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
 
   // ---- its lease
 
+  get fence(): Fence | undefined {
+    return this.lease?.fence;
+  }
+
   leaseLost(): void {
     const { lease, led } = this;
     if (lease === undefined || led === undefined || this.over) return;
@@ -356,8 +211,7 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     this.led = undefined;
     this.lease = undefined;
     this.wasStopped = false;
-    this.since = fence;
-    this.ask(true);
+    this.following.again(fence);
   }
 
   /** Somebody elsewhere may have stopped waiting meanwhile. */
@@ -415,7 +269,7 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     const { led, lease } = this;
     if (led === undefined) {
       this.aborted = reason;
-      if (this.since !== undefined) this.stopWaiting(this.since);
+      this.following.leave();
       if (this.reject !== undefined) this.finish(false, reason);
       return;
     }
@@ -429,29 +283,20 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     led.abort(reason);
   }
 
-  private giveUp(fence: Fence | undefined): void {
+  giveUp(fence: Fence | undefined): void {
     const { engine } = this.fleet;
     this.fleet.tell('abandon', () => engine.abandon({ flight: this.id, token: this.token, fence }));
   }
 
-  /** The engine knows of processes that wait, not of flights: unless another one here waits for the same. */
-  private stopWaiting(fence: Fence): void {
-    const isShared = this.fleet.link
-      .with(this.id)
-      .some((other) => other !== this && other instanceof FleetFlight && !other.isOut && other.since === fence);
-    if (!isShared) this.giveUp(fence);
-  }
-
   // ---- is over
 
-  /** Whether answers of the engine have come too late: it runs the function, or is over. */
-  private get isOut(): boolean {
+  get isOut(): boolean {
     return this.over || this.led !== undefined || this.aborted !== undefined;
   }
 
   private finish(ok: boolean, outcome: unknown): void {
     this.over = true;
-    this.stopFollowing();
+    this.following.stop();
     this.lease?.end();
     this.fleet.link.delete(this.id, this);
     this.fleet.members.delete(this);
