@@ -51,10 +51,11 @@ export interface FlightEngine {
 
   /**
    * Extends a lease to `leaseMs` from now: `held`, also for a flight that was forgotten. The flight is gone, but its
-   * leader says that it is `insideLease`, and there is no current flight, nor a result with its fence or a higher one →
-   * current again with the same fence: `reclaimed` (`held` when it is sent
-   * again). Else `lost`, and nothing is changed: with a token that leads nothing
-   * and `insideLease` false this is how the fleet asks whether the engine answers at all.
+   * leader says that it is `insideLease`, and there is no current flight, nor a result with its fence or a higher one,
+   * nor is it known that one of these was forgotten → current again with the same fence: `reclaimed` (`held` when it is
+   * sent again). Else `lost`, and nothing is changed: a forgotten flight whose lease is over leads nobody any more, and
+   * those who have waited for it follow the next one. With a token that leads nothing and `insideLease` false this is
+   * how the fleet asks whether the engine answers at all.
    */
   renew(request: RenewRequest, signal: AbortSignal): Promise<'held' | 'reclaimed' | 'lost'>;
 

@@ -70,7 +70,8 @@ export class MemoryHub {
       led.lease(leaseMs, now);
       return 'held';
     }
-    if (!insideLease || led?.result !== undefined || !entry.isFreeFor(fence, token, now)) return 'lost';
+    if (!insideLease || led?.result !== undefined || entry.wasForgottenSince(fence)) return 'lost';
+    if (!entry.isFreeFor(fence, token, now)) return 'lost';
     entry.lead(fence, token, sink, leaseMs, now);
     return 'reclaimed';
   }
@@ -176,6 +177,12 @@ class Entry {
     const flight = this.flights.get(fence);
     const isOwn = flight?.token === undefined || flight.token === token;
     return isOwn && this.currentAt(now) === undefined && this.resultSince(fence, now) === undefined;
+  }
+
+  /** Whether that flight was forgotten, or a newer one. */
+  wasForgottenSince(fence: Fence): boolean {
+    for (const flight of this.flights.values()) if (flight.forgotten && flight.fence >= fence) return true;
+    return false;
   }
 
   flight(fence: Fence, leaseMs: number): KnownFlight {

@@ -101,9 +101,9 @@ export function renewFunction(names: Names): string {
   END IF;
 
   answer := 'lost';
-  IF NOT p_inside OR v_led.token <> p_token OR v_led.ended_at IS NOT NULL OR v_led.forgotten
-    OR EXISTS (SELECT FROM ${table} WHERE id = p_id AND NOT forgotten
-      AND (leased_until > v_now OR (fence > p_fence AND kept_until > v_now))) THEN
+  IF NOT p_inside OR v_led.token <> p_token OR v_led.ended_at IS NOT NULL
+    OR EXISTS (SELECT FROM ${table} WHERE id = p_id AND CASE WHEN forgotten THEN fence >= p_fence
+      ELSE leased_until > v_now OR (fence > p_fence AND kept_until > v_now) END) THEN
     RETURN;
   END IF;
   INSERT INTO ${table} AS known (id, fence, token, leased_until, expires)

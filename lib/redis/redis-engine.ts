@@ -151,7 +151,7 @@ export class RedisEngine implements FlightEngine {
     const { flight, fence, leaseMs, insideLease } = request;
     const [name, token] = [this.seal.nameOf(flight), this.seal.nameOf(request.token)];
     this.parts.extend(name, token, leaseMs);
-    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', `result:${fence}`);
+    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', `result:${fence}`, 'forgotten');
     const args = [token, this.inbox.name, String(fence), whole(leaseMs), flag(insideLease)];
     const answer = await this.ask('renew', signal, () => this.connection.run(RENEW, keys, args));
     return String(answer) as 'held' | 'reclaimed' | 'lost';
@@ -192,7 +192,7 @@ export class RedisEngine implements FlightEngine {
   async forget({ flight }: ForgetRequest): Promise<void> {
     const name = this.seal.nameOf(flight);
     const seal = this.seal.make('forgotten', name, '', '');
-    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart');
+    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', 'forgotten');
     const args = [name, seal, this.channel, String(PAGE)];
     const send = (): Promise<unknown> => this.connection.run(FORGET, keys, args);
     const [fence, left] = (await this.ask('forget', AbortSignal.timeout(OWN_DEADLINE_MS), send)) as Answer;
@@ -285,7 +285,7 @@ export class RedisEngine implements FlightEngine {
 
   private publish(request: CompleteRequest, name: string, token: string): Promise<unknown> {
     const { fence, payload, retainMs, lingerMs, insideLease, retain } = request;
-    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', `result:${fence}`);
+    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', `result:${fence}`, 'forgotten');
     // What is not kept cannot be fetched.
     const isSmall = payload.byteLength <= this.inlineBytes || !retain;
     const body = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);

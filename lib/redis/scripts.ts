@@ -15,6 +15,9 @@ export const PAGE = 256;
 /** How long the fence counter stays. A missing one is seeded from the server's clock, which is ahead of any counter. */
 export const COUNTER_MS = 60_000;
 
+/** How long it is known after its lease that a flight was forgotten: longer than its leader may believe to hold it. */
+const FORGOTTEN_MS = 60_000;
+
 /*
  * What Redis holds of an id, all under one hash tag, so on one node:
  *
@@ -26,6 +29,7 @@ export const COUNTER_MS = 60_000;
  * | result:<fence> | hash   | t token, p payload, s seal, i 1 if it is small | `retainMs`                          |
  * | last           | string | `fence|retainMs|lingerMs` of the last result   | `retainMs`                          |
  * | apart          | hash   | by fence `token inboxes` (all of one length)   | the lease, or `retainMs`            |
+ * | forgotten      | string | the last fence that was forgotten              | 60 s after its lease                |
  *
  * `apart` has those who wait for a flight that is current no more: a forgotten one, which still runs, and one that has
  * landed with so many of them that they are served page by page. A new leader does not touch it. A result without a
@@ -51,6 +55,10 @@ local function apart(key, fence)
 end
 local function part(key, fence, token, inboxes, from)
   redis.call('HSET', key, fence, token .. ' ' .. table.concat(inboxes, '', from))
+end
+local function forgotten(key, fence)
+  local last = redis.call('GET', key)
+  return last and tonumber(last) >= tonumber(fence)
 end
 local function extend(key, ms)
   if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
@@ -126,7 +134,7 @@ return {'leader', fence}
 );
 
 /**
- * KEYS owner, waiters, last, apart, result
+ * KEYS owner, waiters, last, apart, result, forgotten
  * ARGV id, token, fence, payload, seal, small, retainMs, lingerMs, insideLease, retain, channel, page
  * → published, how many inboxes are still to be served | lost
  */
@@ -139,11 +147,12 @@ local leads, leader
 if owner then leads, leader = split(owner) end
 local inboxes
 local current = leads == fence and leader == token
+local latest = current
 if not current then
   local by = redis.call('HGET', KEYS[5], 't')
   if by then return {by == token and 'published' or 'lost', 0} end
-  local forgotten, theirs = apart(KEYS[4], fence)
-  if forgotten == token then
+  local runs, theirs = apart(KEYS[4], fence)
+  if runs == token then
     inboxes = theirs
     redis.call('HDEL', KEYS[4], fence)
   else
@@ -152,6 +161,7 @@ if not current then
     if owner or newer or ARGV[9] == '0' then return {'lost'} end
     -- the server has lost its data, or its clock runs fast: nobody has led since
     current = true
+    latest = not forgotten(KEYS[6], fence)
   end
 end
 if current then
@@ -164,7 +174,7 @@ redis.call('HSET', KEYS[5], 't', token)
 -- the pages to come take the payload from here
 if retain or #inboxes > page then redis.call('HSET', KEYS[5], 'p', ARGV[4], 's', ARGV[5], 'i', ARGV[6]) end
 redis.call('PEXPIRE', KEYS[5], ARGV[7])
-if retain and current then
+if retain and latest then
   redis.call('SET', KEYS[3], fence .. '|' .. ARGV[7] .. '|' .. ARGV[8], 'PX', ARGV[7])
 end
 
@@ -211,7 +221,7 @@ return #inboxes - upTo
 );
 
 /**
- * KEYS owner, waiters, last, apart, result
+ * KEYS owner, waiters, last, apart, result, forgotten
  * ARGV token, inbox, fence, leaseMs, insideLease
  * → held | reclaimed | lost
  */
@@ -228,8 +238,10 @@ if owner == mine then
 end
 if apart(KEYS[4], fence) == token and redis.call('EXISTS', KEYS[5]) == 0 then
   extend(KEYS[4], lease)
+  extend(KEYS[6], 2 * lease)
   return 'held'
 end
+if forgotten(KEYS[6], fence) then return 'lost' end
 local last = redis.call('GET', KEYS[3])
 local newer = last and tonumber(string.match(last, '^%d+')) >= tonumber(fence)
 if owner or newer or ARGV[5] == '0' or redis.call('EXISTS', KEYS[5]) == 1 then return 'lost' end
@@ -288,7 +300,7 @@ return 'abandoned'
 );
 
 /**
- * KEYS owner, waiters, last, apart
+ * KEYS owner, waiters, last, apart, forgotten
  * ARGV id, seal, channel, page
  * → fence and how many inboxes have not been told yet | nothing when the id led nowhere
  */
@@ -305,7 +317,9 @@ if not owner then return {} end
 local fence, token, inbox = split(owner)
 local inboxes = redis.call('SMEMBERS', KEYS[2])
 part(KEYS[4], fence, token, inboxes)
-extend(KEYS[4], math.max(redis.call('PTTL', KEYS[1]), 1))
+local rest = math.max(redis.call('PTTL', KEYS[1]), 1)
+extend(KEYS[4], rest)
+redis.call('SET', KEYS[5], fence, 'PX', rest + ${FORGOTTEN_MS})
 redis.call('DEL', KEYS[1], KEYS[2])
 local message = 'f' .. ARGV[1] .. '|' .. fence .. '|' .. ARGV[2] .. '|'
 redis.call('PUBLISH', ARGV[3] .. inbox, message)

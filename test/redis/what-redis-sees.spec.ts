@@ -186,7 +186,7 @@ describe.each(clients)('What Redis sees, by %s', (_, open) => {
     await data.sadd(`singleflight:{${flight}}:waiters`, ...others);
     // What it sends, and then nothing more.
     await leader!.engine.stop();
-    const keys = ['owner', 'waiters', 'last', 'apart', `result:${fence}`].map(
+    const keys = ['owner', 'waiters', 'last', 'apart', `result:${fence}`, 'forgotten'].map(
       (key) => `singleflight:{${flight}}:${key}`,
     );
     const args = [

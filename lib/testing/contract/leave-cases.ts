@@ -158,6 +158,40 @@ export const FORGET_CASES: Readonly<Record<string, (scene: Scene) => Promise<voi
       return joined.role === 'follower' && joined.fence === next ? true : undefined;
     });
   },
+  'forget: once the lease of a forgotten flight is over, its leader has lost it, inside the lease or not': async (
+    scene,
+  ) => {
+    const [first, second] = await scene.two();
+    const leaseMs = scene.shortMs;
+    const fence = await first.lead({ leaseMs });
+    await second.forget();
+    const renewed = await scene.until('the end of the lease', async () => {
+      await scene.pass(leaseMs + 1);
+      const answer = await first.renew(fence, { leaseMs });
+      return answer === 'held' ? undefined : answer;
+    });
+    assert.equal(renewed, 'lost');
+    assert.ok((await second.lead()) > fence);
+  },
+  'forget: an older flight, whose lease was over, does not come back': async (scene) => {
+    const [first, second] = await scene.two();
+    const fence = await first.lead({ leaseMs: scene.shortMs });
+    const next = await scene.leadIn(second);
+    await second.forget();
+    assert.equal(await first.renew(fence), 'lost');
+    assert.equal(await second.renew(next), 'held');
+    assert.ok((await first.lead({ token: 'next' })) > next);
+  },
+  'forget: with its lease over, the result of the flight is for nobody who comes later either': async (scene) => {
+    const [first, second] = await scene.two();
+    const fence = await first.lead({ leaseMs: scene.shortMs });
+    await second.follow(fence);
+    await second.forget();
+    await scene.pass(scene.shortMs + 1);
+    assert.equal(await first.complete(fence, result, { lingerMs: scene.longMs }), 'published');
+    await second.missed(fence, { fence, payload: result });
+    assert.ok((await second.lead({ token: 'next' })) > fence);
+  },
   'forget: a result does not linger any more': async (scene) => {
     const [first, second] = await scene.two();
     const fence = await first.lead();
