@@ -70,12 +70,15 @@ export class Parts {
     }
   }
 
-  /** Whether no other token here waits for this id. */
-  isAlone(name: string, token: string): boolean {
-    for (const [other, { role }] of this.byName.get(name)?.tokens ?? []) {
-      if (other !== token && role !== 'leader') return false;
-    }
-    return true;
+  /** The flights of this id that other tokens here wait for, by their fences; 0 for who has no answer yet. */
+  waitedForBeside(name: string, token: string): Fence[] {
+    const others = [...(this.byName.get(name)?.tokens ?? [])].filter(([other]) => other !== token);
+    return others.flatMap(([, { role, fence = 0n }]) => (role === 'leader' ? [] : [fence]));
+  }
+
+  /** It does not wait any more, whatever the engine says to that. */
+  leave(name: string, token: string): void {
+    if (this.byName.get(name)?.tokens.get(token)?.role !== 'leader') this.end(name, token);
   }
 
   clear(): void {

@@ -175,12 +175,14 @@ export class RedisEngine implements FlightEngine {
   async abandon(request: AbandonRequest): Promise<'abandoned' | 'waiting'> {
     const [name, token] = [this.seal.nameOf(request.flight), this.seal.nameOf(request.token)];
     const { fence, unlessWaiting = false } = request;
-    const alone = this.parts.isAlone(name, token);
+    const others = this.parts.waitedForBeside(name, token);
+    // Before the answer is there: of two who leave at once the second leaves nobody behind.
+    this.parts.leave(name, token);
     const seal = this.seal.make('abandoned', name, '', token);
     const keys = this.keys(name, 'owner', 'waiters', 'apart');
     const args = [
-      ...[name, token, this.inbox.name, fence === undefined ? '' : String(fence), flag(unlessWaiting), flag(alone)],
-      ...[seal, this.channel, String(PAGE)],
+      ...[name, token, this.inbox.name, fence === undefined ? '' : String(fence), flag(unlessWaiting)],
+      ...[String(others), seal, this.channel, String(PAGE)],
     ];
     const send = (): Promise<unknown> => this.connection.run(ABANDON, keys, args);
     const answer = await this.ask('abandon', AbortSignal.timeout(OWN_DEADLINE_MS), send).catch(ignore);
@@ -257,10 +259,8 @@ export class RedisEngine implements FlightEngine {
     const { leaseMs, since, take = true, lingerMs = Number.MAX_SAFE_INTEGER } = request;
     const keys = this.keys(name, 'owner', 'waiters', 'fence', 'last', 'apart', `result:${since ?? 0}`);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
-      const alone = flag(this.parts.isAlone(name, token));
-      const args = [
-        ...[token, this.inbox.name, whole(leaseMs), String(since ?? 0), flag(take), String(lingerMs), alone],
-      ];
+      const others = String(this.parts.waitedForBeside(name, token));
+      const args = [token, this.inbox.name, whole(leaseMs), String(since ?? 0), flag(take), String(lingerMs), others];
       const [role, digits, third, payload] = (await this.connection.run(JOIN, keys, args)) as Answer;
       const fence = digits === undefined ? undefined : BigInt(String(digits));
       if (fence === undefined) {

@@ -60,6 +60,14 @@ local function forgotten(key, fence)
   local last = redis.call('GET', key)
   return last and tonumber(last) >= tonumber(fence)
 end
+-- of the others who wait in the same process, by the fences that they wait for: does one need its inbox in that flight,
+-- or in that of those who wait for the current one? Those of a flight that is apart do not
+local function awaited(others, fence)
+  for one in string.gmatch(others, '%d+') do if one == fence or one == '0' then return true end end
+end
+local function awaitedHere(others, key)
+  for one in string.gmatch(others, '%d+') do if not apart(key, one) then return true end end
+end
 local function extend(key, ms)
   if redis.call('PTTL', key) < tonumber(ms) then redis.call('PEXPIRE', key, ms) end
 end
@@ -67,13 +75,13 @@ end
 
 /**
  * KEYS owner, waiters, fence, last, apart, result of the flight waited for
- * ARGV token, inbox, leaseMs, since (0: fresh), take, maxAgeMs of a lingering result, alone (no other token waits here)
+ * ARGV token, inbox, leaseMs, since (0: fresh), take, maxAgeMs of a lingering result, others (who wait in this process)
  * → leader, fence | follower, fence, expiresInMs | settled, fence, seal, payload (nil: to be fetched) | orphan
  */
 export const JOIN = script(
   'join',
   `
-local token, inbox, lease, since, alone = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4], ARGV[7] == '1'
+local token, inbox, lease, since = ARGV[1], ARGV[2], tonumber(ARGV[3]), ARGV[4]
 local owner = redis.call('GET', KEYS[1])
 local fence, leader
 if owner then
@@ -128,7 +136,7 @@ if next <= tonumber(since) then next = since + 1 end
 fence = string.format('%.0f', next)
 redis.call('SET', KEYS[3], fence, 'PX', ${COUNTER_MS})
 redis.call('SET', KEYS[1], fence .. '|' .. token .. '|' .. inbox, 'PX', lease)
-if alone then redis.call('SREM', KEYS[2], inbox) end
+if not awaitedHere(ARGV[7], KEYS[5]) then redis.call('SREM', KEYS[2], inbox) end
 return {'leader', fence}
 `,
 );
@@ -256,13 +264,13 @@ return 'reclaimed'
  * others. A follower's takes its inbox off.
  *
  * KEYS owner, waiters, apart
- * ARGV id, token, inbox, fence (empty: unknown), unlessWaiting, alone, seal, channel, page
+ * ARGV id, token, inbox, fence (empty: unknown), unlessWaiting, others, seal, channel, page
  * → abandoned | waiting
  */
 export const ABANDON = script(
   'abandon',
   `
-local id, token, inbox, fence, alone = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6] == '1'
+local id, token, inbox, fence, others = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[6]
 local owner = redis.call('GET', KEYS[1])
 local leads, leader
 if owner then leads, leader = split(owner) end
@@ -275,13 +283,14 @@ else
   local runs, theirs = nil, nil
   if fence ~= '' then runs, theirs = apart(KEYS[3], fence) end
   if not runs then
-    if alone and (fence == '' or not owner or fence == leads) then redis.call('SREM', KEYS[2], inbox) end
+    local here = fence == '' or not owner or fence == leads
+    if here and not awaitedHere(others, KEYS[3]) then redis.call('SREM', KEYS[2], inbox) end
     return 'abandoned'
   end
   if runs ~= token then
-    local others = {}
-    for _, one in ipairs(theirs) do if one ~= inbox then others[#others + 1] = one end end
-    if alone then part(KEYS[3], fence, runs, others) end
+    local left = {}
+    for _, one in ipairs(theirs) do if one ~= inbox then left[#left + 1] = one end end
+    if not awaited(others, fence) then part(KEYS[3], fence, runs, left) end
     return 'abandoned'
   end
   inboxes = theirs

@@ -2,6 +2,7 @@ import { contractCase, type ContractCase, type ContractOptions, type Scene } fro
 import { JOIN_CASES } from './join-cases.js';
 import { COMPLETE_CASES, RENEW_CASES } from './lead-cases.js';
 import { ABANDON_CASES, FORGET_CASES, LOSS_CASES, STOP_CASES } from './leave-cases.js';
+import { TWO_IN_ONE_CASES } from './two-in-one-cases.js';
 
 /**
  * What every engine has to pass, one case per rule of the port, for whichever test runner. Cases wait for what has to
@@ -25,7 +26,7 @@ import { ABANDON_CASES, FORGET_CASES, LOSS_CASES, STOP_CASES } from './leave-cas
  */
 export function engineContract(options: ContractOptions): readonly ContractCase[] {
   const tables: Readonly<Record<string, (scene: Scene) => Promise<void>>>[] = [
-    ...[JOIN_CASES, RENEW_CASES, COMPLETE_CASES, ABANDON_CASES, FORGET_CASES, STOP_CASES],
+    ...[JOIN_CASES, RENEW_CASES, COMPLETE_CASES, ABANDON_CASES, FORGET_CASES, TWO_IN_ONE_CASES, STOP_CASES],
     ...(options.losesData === true ? [LOSS_CASES] : []),
   ];
   return tables.flatMap((cases) => Object.entries(cases)).map(([title, act]) => contractCase(title, options, act));
