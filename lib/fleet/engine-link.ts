@@ -7,8 +7,6 @@ export interface Told {
   forgottenElsewhere(fence: Fence): void;
   /** Pushes may be missing. */
   resync(): void;
-  /** Whether it waits for the end of that one. */
-  waitsFor(fence: Fence): boolean;
 }
 
 const links = new WeakMap<FlightEngine, EngineLink>();

@@ -75,8 +75,8 @@ export interface FlightEngine {
 
   /**
    * Gives up a part in a flight. A leader's lease ends at once, and those who wait are pushed `abandoned`; with
-   * `unlessWaiting` and somebody waiting nothing is changed: `waiting`. A process that waits for flight `fence` does not
-   * any more. In any other case, as when the token leads nothing: `abandoned`.
+   * `unlessWaiting` and somebody waiting nothing is changed: `waiting`. A token that waits for flight `fence` does not any
+   * more; others of its process do. In any other case, as when the token leads nothing: `abandoned`.
    *
    * Best effort: it never rejects. When it cannot reach the engine, it answers `abandoned`, and the lease runs out.
    */

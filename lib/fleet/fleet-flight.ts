@@ -117,10 +117,6 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     if (this.following.waits) this.degrade(error);
   }
 
-  waitsFor(fence: Fence): boolean {
-    return this.following.waitsFor(fence);
-  }
-
   // ---- follows
 
   followed(fence: Fence): void {

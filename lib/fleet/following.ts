@@ -85,13 +85,9 @@ export class Following implements Due {
     return this.since !== undefined && !this.host.isOut;
   }
 
-  waitsFor(fence: Fence): boolean {
-    return this.waits && this.since === fence;
-  }
-
   /** Its own flight is over before that one is. */
   leave(): void {
-    if (this.since !== undefined) this.stopWaiting(this.since);
+    if (this.since !== undefined) this.host.giveUp(this.since);
   }
 
   /** Neither asks nor watches the engine any more, until it has to once more. */
@@ -208,7 +204,7 @@ export class Following implements Due {
   /** An answer that nobody wants any more. */
   private refuse(joined: Joined): void {
     if (joined.role === 'leader' && joined.fence !== this.host.fence) this.host.giveUp(joined.fence);
-    else if (joined.role === 'follower') this.stopWaiting(joined.fence);
+    else if (joined.role === 'follower') this.host.giveUp(joined.fence);
   }
 
   /**
@@ -263,10 +259,5 @@ export class Following implements Due {
     const now = performance.now();
     if (this.askAgainAt <= now || this.askAgainAt === Infinity) this.askAgainAt = now + this.fleet.jitterMs();
     this.fleet.follows.set(this, this.askAgainAt);
-  }
-
-  /** The engine knows of processes that wait, not of flights: unless another one here waits for the same. */
-  private stopWaiting(fence: Fence): void {
-    if (!this.fleet.link.with(this.host.id).some((flight) => flight.waitsFor(fence))) this.host.giveUp(fence);
   }
 }

@@ -3,6 +3,7 @@ import { describe, expect, it } from '@jest/globals';
 import { AbandonedError, FlightTimeoutError, GroupClosedError } from '../../lib/core/errors.js';
 import type { Flight } from '../../lib/core/flight.js';
 import { EngineTimeoutError, EngineUnavailableError, LeaseLostError } from '../../lib/fleet/errors.js';
+import type { FleetCallOptions } from '../../lib/fleet/fleet-group.js';
 import { MemoryHub } from '../../lib/fleet/memory-hub.js';
 import { held } from '../../lib/testing/held.js';
 import { fakeTime, pass } from '../support/fake-time.js';
@@ -503,9 +504,9 @@ describe('The last one out', () => {
   fakeTime();
 
   /** Somebody who leaves when the test says so. */
-  function leaver(ship: Ship, fn: (flight: Flight) => Promise<string>) {
+  function leaver(ship: Ship, fn: (flight: Flight) => Promise<string>, options: FleetCallOptions = {}) {
     const controller = new AbortController();
-    const call = ship.run('42', fn, { signal: controller.signal }).catch((error: unknown) => error);
+    const call = ship.run('42', fn, { ...options, signal: controller.signal }).catch((error: unknown) => error);
     return {
       call,
       leave: () => {
@@ -578,6 +579,29 @@ describe('The last one out', () => {
     follower.leave();
     await pass(LEASE);
     expect([signal.aborted, here.size]).toEqual([true, 0]);
+    load.release('late');
+  });
+
+  it('of such a process with two flights elsewhere, in one process: it runs on until both have left', async () => {
+    const launch = fleet();
+    const [here, there] = [launch(), launch()];
+    let signal!: AbortSignal;
+    const load = held<string>();
+    const leader = leaver(here, (flight) => ((signal = flight.signal), load()));
+    await settleDown();
+    const followers = [leaver(there, load, { joinWindowMs: 100 })];
+    await pass(200);
+    followers.push(leaver(there, load));
+    await settleDown();
+    expect(there.inFlight()).toHaveLength(2);
+    leader.leave();
+    for (const follower of followers) {
+      await pass(LEASE);
+      expect(signal.aborted).toBe(false);
+      follower.leave();
+    }
+    await pass(LEASE);
+    expect(signal.aborted).toBe(true);
     load.release('late');
   });
 
