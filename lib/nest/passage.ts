@@ -1,3 +1,4 @@
+import { AsyncResource } from 'node:async_hooks';
 import type { CallHandler } from '@nestjs/common';
 import type { Subscriber, TeardownLogic, Unsubscribable } from 'rxjs';
 import type { BoardingMode, Seat } from '../core/callers.js';
@@ -33,7 +34,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   /** Written once, when it has boarded. */
   private seat: Seat<Landed> | undefined = undefined;
   /** Whom the flight tells how it ended. Emptied when it leaves: the flight, which may last, does not keep its request. */
-  private readonly waiting: { passage: Passage | undefined } = { passage: this };
+  private readonly waiting: Waiter = { passage: this };
   /** Whether the handler has ended, where this request leads. Written once. */
   private handled = false;
   /** What the handler came to, where only this request may have it. Written once, when the handler has ended. */
@@ -46,6 +47,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   private gone = false;
   /** What is to be done when the handler has ended. Written once, by {@link fail}. */
   private onHandled: (() => void) | undefined = undefined;
+  private readonly context = new AsyncResource('SingleFlightRequest');
 
   constructor(
     private readonly flights: HttpFlights,
@@ -74,23 +76,14 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     // One that merges is enough: the share is not too narrow.
     if (this.seat.role === 'follower') this.route.overlaps = undefined;
     watchClient(this);
-    // A `then` and no shared Observable: what comes next runs in this request's own async context.
-    const { waiting } = this;
-    this.seat.promise.then(
-      (landed) => {
-        waiting.passage?.land(landed);
-      },
-      (error: unknown) => {
-        waiting.passage?.fail(error);
-      },
-    );
+    outside.runInAsyncScope(tell, undefined, this.seat.promise, this.waiting);
     return this;
   }
 
   /** The client has gone. */
   disconnected(): void {
     this.gone = true;
-    if (this.leave()) this.fail(undefined);
+    if (this.leave()) this.ended(false, undefined);
   }
 
   unsubscribe(): void {
@@ -98,6 +91,14 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     this.over = true;
     this.stopWatching?.();
     this.leave();
+  }
+
+  /** Whoever stands outside hears of the end in this request's own async context, wherever it is told. */
+  ended(ok: boolean, outcome: unknown): void {
+    this.context.runInAsyncScope(() => {
+      if (ok) this.land(outcome as Landed);
+      else this.fail(outcome);
+    });
   }
 
   /** False when there is nothing to leave: how the flight ended is known, or comes in this very turn. */
@@ -231,4 +232,24 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     if (this.flight === undefined || this.handled) closed();
     else this.onHandled = closed;
   }
+}
+
+/** Who waits for a flight, until it leaves. */
+interface Waiter {
+  passage: Passage | undefined;
+}
+
+/** The async context in which this file was loaded: no request's. */
+const outside = new AsyncResource('SingleFlight');
+
+/** To be called {@link outside}: a promise keeps the context of each `then` until it settles, which it may never do. */
+function tell(promise: Promise<Landed>, waiter: Waiter): void {
+  promise.then(
+    (landed) => {
+      waiter.passage?.ended(true, landed);
+    },
+    (error: unknown) => {
+      waiter.passage?.ended(false, error);
+    },
+  );
 }

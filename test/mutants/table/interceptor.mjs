@@ -236,7 +236,12 @@ export const interceptor = [
     [`throwError(() => httpError(error, response))`, `throwError(() => error)`],
     'limits',
   ),
-  broken('a client that has gone stays aboard', 'passage', [`if (this.leave()) this.fail(undefined);`, ''], 'leaving'),
+  broken(
+    'a client that has gone stays aboard',
+    'passage',
+    [`if (this.leave()) this.ended(false, undefined);`, ''],
+    'leaving',
+  ),
   broken(
     'one who is answered from outside stays aboard',
     'passage',
@@ -263,6 +268,21 @@ export const interceptor = [
   ),
   broken('a listener stays', 'passage', [`this.stopWatching?.();`, ''], 'passage'),
   broken('a flight holds who has left', 'passage', [`this.waiting.passage = undefined;`, ''], 'passage'),
+  broken(
+    'a flight holds the async context of who has left',
+    'passage',
+    [
+      `outside.runInAsyncScope(tell, undefined, this.seat.promise, this.waiting);`,
+      `tell(this.seat.promise, this.waiting);`,
+    ],
+    'passage',
+  ),
+  broken(
+    'who has left hears of it in the context of whoever tells',
+    'passage',
+    [`this.context.runInAsyncScope(() => {`, `outside.runInAsyncScope(() => {`],
+    'passage',
+  ),
   broken(
     'one who has gone before it boards runs the handler',
     'passage',

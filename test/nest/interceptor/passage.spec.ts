@@ -1,4 +1,4 @@
-import { EventEmitter } from 'node:events';
+import { AsyncLocalStorage } from 'node:async_hooks';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
 import { afterEach, describe, expect, it } from '@jest/globals';
@@ -12,49 +12,14 @@ import {
   type NestInterceptor,
 } from '@nestjs/common';
 import { SingleFlightInterceptor, SingleFlightShare } from 'nestjs-singleflight';
-import { firstValueFrom, NEVER, Observable, of, race, Subject, take } from 'rxjs';
+import { catchError, EMPTY, NEVER, Observable, of, race, Subject, take } from 'rxjs';
 import { deferred } from '../../support/deferred.js';
 import { Client, until } from './support/client.js';
+import { Exchange } from './support/exchange.js';
 import { closeServers, hold, httpFlights, PLATFORMS, TestServer, turn } from './support/server.js';
 
 setFlagsFromString('--expose-gc');
 const collectGarbage = runInNewContext('gc') as () => void;
-
-@SingleFlightShare('public')
-class Handlers {
-  get(): void {
-    /* Its answer comes from the test. */
-  }
-}
-
-/** A request and its response, which no server knows. */
-class Exchange {
-  readonly response = Object.assign(new EventEmitter(), {
-    statusCode: 200,
-    destroyed: false,
-    writableFinished: false,
-    getHeaders: () => ({}),
-  });
-
-  readonly request = { method: 'GET', url: '/', headers: {}, rawHeaders: ['Host', 'a'] };
-
-  /** As Nest does it. */
-  answer(interceptor: SingleFlightInterceptor, handle: () => Observable<unknown>): Promise<unknown> {
-    const all = [this.request, this.response];
-    const context = {
-      getType: () => 'http',
-      getClass: () => Handlers,
-      getHandler: () => Handlers.prototype.get,
-      getArgByIndex: (index: number) => all[index],
-      switchToHttp: () => ({ getRequest: () => this.request, getResponse: () => this.response }),
-    } as unknown as ExecutionContext;
-    return firstValueFrom(interceptor.intercept(context, { handle }), { defaultValue: 'nothing' });
-  }
-
-  get listeners(): number {
-    return this.response.listenerCount('close');
-  }
-}
 
 describe('One that listens for the end of its client’s connection', () => {
   it('does not, once it is answered', async () => {
@@ -114,17 +79,23 @@ describe('A request that was answered', () => {
   });
 });
 
+/** What a request's async context holds: often the request itself. */
+const storage = new AsyncLocalStorage<object>();
+
 describe('A request that has left', () => {
-  it('is not held by the flight, which goes on', async () => {
+  it.each([
+    ['', <T>(_request: object, answer: () => T): T => answer()],
+    [', nor by its async context', <T>(request: object, answer: () => T): T => storage.run({ request }, answer)],
+  ])('is not held by the flight, which goes on%s', async (_, within) => {
     const interceptor = new SingleFlightInterceptor();
     const leader = new Exchange();
     void leader.answer(interceptor, () => NEVER);
     const requests = await Promise.all(
       Array.from({ length: 20 }, async () => {
         const follower = new Exchange();
-        const answer = follower.answer(interceptor, () => NEVER);
+        const answer = within(follower.request, () => follower.answer(interceptor, () => NEVER));
         await turn();
-        follower.response.emit('close');
+        follower.hangUp();
         await expect(answer).rejects.toMatchObject({ status: 499 });
         return new WeakRef(follower.request);
       }),
@@ -133,6 +104,32 @@ describe('A request that has left', () => {
     collectGarbage();
     expect(requests.filter((request) => request.deref() !== undefined).length).toBeLessThan(2);
     expect(leader.listeners).toBe(1);
+  });
+
+  it.each([
+    ['when its client goes', turn, (exchange: Exchange): boolean => storage.run({}, () => exchange.hangUp())],
+    ['when it has gone before that is listened for', () => undefined, (exchange: Exchange) => exchange.destroy()],
+  ])('hears of that in its own async context: %s', async (_, meanwhile, leave) => {
+    const interceptor = new SingleFlightInterceptor();
+    const heard: unknown[] = [];
+    const hear = catchError(() => {
+      heard.push(storage.getStore());
+      return EMPTY;
+    });
+    const board = (exchange: Exchange): void => {
+      storage.run(exchange, () =>
+        exchange
+          .through(interceptor, () => NEVER)
+          .pipe(hear)
+          .subscribe(),
+      );
+    };
+    const [leader, ...followers] = [new Exchange(), new Exchange(), new Exchange()];
+    [leader, ...followers].forEach(board);
+    await meanwhile();
+    followers.forEach(leave);
+    await turn();
+    expect(heard).toEqual(followers);
   });
 });
 
