@@ -182,8 +182,8 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   }
 
   /**
-   * Whoever stands outside, a time limit say, does not wait for the answer any more and gives its own. Headers are then
-   * no longer the handler's; one that sets them itself may come too late.
+   * Whoever stands outside, a time limit say, does not wait for the answer any more and gives its own; or its own wait
+   * has taken too long. Headers are then no longer the handler's; one that sets them itself may come too late.
    */
   private takeOver(): void {
     if (this.initial === undefined || this.taken !== undefined || this.handled) return;
@@ -221,7 +221,11 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   }
 
   private fail(error: unknown): void {
+    // Answered meanwhile, by whoever stands outside: the response is theirs.
+    if (this.subscriber.closed) return;
     if (!this.gone) {
+      // Before anything is written to the response of a leader whose handler runs on: its followers get what that did.
+      this.takeOver();
       this.subscriber.error(httpError(error, this.response));
       return;
     }

@@ -370,6 +370,21 @@ export const interceptor = [
     'limits',
   ),
   broken(
+    'what a leader is told after its wait is told to its followers',
+    'passage',
+    [`this.takeOver();\n      this.subscriber.error`, `this.subscriber.error`],
+    'limits',
+  ),
+  broken(
+    'a failure writes to a response that was answered from outside',
+    'passage',
+    [
+      `// Answered meanwhile, by whoever stands outside: the response is theirs.\n    if (this.subscriber.closed) return;`,
+      '',
+    ],
+    'passage',
+  ),
+  broken(
     'a limit at the door is told as it is',
     'passage',
     [

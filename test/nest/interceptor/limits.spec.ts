@@ -87,6 +87,18 @@ describe.each(PLATFORMS)('Limits as HTTP answers, on %s', (platform) => {
     expect(server.stats()).toMatchObject({ left: 1, active: 1 });
   });
 
+  it('a wait of the leader that takes too long: who comes next is answered, and not told to come back', async () => {
+    const server = await start({}, { http: { waitTimeoutMs: 500 } });
+    hold.shut();
+    const leader = await server.send({ path: '/limited/secret' });
+    expect(answerOf(leader)).toEqual(BUSY);
+    const follower = server.send({ path: '/limited/secret' });
+    await until(() => server.stats().followers === 1);
+    hold.open();
+    const reply = await follower;
+    expect({ ...answerOf(reply), after: reply.headers['retry-after'] }).toEqual({ status: 200, body: 'answered' });
+  });
+
   it('a wait inside of the handler: the same', async () => {
     const server = await start({});
     hold.shut();

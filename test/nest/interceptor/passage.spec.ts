@@ -11,8 +11,8 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { SingleFlightInterceptor, SingleFlightShare } from 'nestjs-singleflight';
-import { catchError, EMPTY, NEVER, Observable, of, race, Subject, take } from 'rxjs';
+import { GroupClosedError, SingleFlightInterceptor, SingleFlightShare } from 'nestjs-singleflight';
+import { catchError, EMPTY, firstValueFrom, NEVER, Observable, of, race, Subject, take } from 'rxjs';
 import { deferred } from '../../support/deferred.js';
 import { Client, until } from './support/client.js';
 import { Exchange } from './support/exchange.js';
@@ -130,6 +130,32 @@ describe('A request that has left', () => {
     followers.forEach(leave);
     await turn();
     expect(heard).toEqual(followers);
+  });
+});
+
+describe('A request that is answered from outside', () => {
+  it.each([
+    ['before the flight fails', (fail: () => void, answer: () => void): void => (answer(), fail())],
+    ['in the tick in which it has failed', (fail: () => void, answer: () => void): void => (fail(), answer())],
+  ])('%s: its response is left alone', async (_, happen) => {
+    const interceptor = new SingleFlightInterceptor();
+    const [handler, outside] = [new Subject(), new Subject()];
+    const exchanges = [new Exchange(), new Exchange()];
+    const answers = exchanges.map((exchange) =>
+      firstValueFrom(
+        race(
+          exchange.through(interceptor, () => handler),
+          outside,
+        ),
+      ),
+    );
+    happen(
+      () => handler.error(new GroupClosedError({ group: 'products' })),
+      () => outside.next('too late'),
+    );
+    await expect(Promise.all(answers)).resolves.toEqual(['too late', 'too late']);
+    await turn();
+    expect(exchanges.map(({ headers }) => headers)).toEqual([{}, {}]);
   });
 });
 
