@@ -6,7 +6,7 @@ import {
   TooManyFollowersError,
   WaitTimeoutError,
 } from '../core/errors.js';
-import type { HttpResponse } from './http-exchange.js';
+import { nodeResponseOf, type HttpResponse } from './http-exchange.js';
 
 /** In seconds: flights are short, and a client that asks again soon joins one or finds a place. */
 const RETRY_AFTER = '1';
@@ -21,7 +21,8 @@ const BUSY = [TooManyFlightsError, TooManyFollowersError, WaitTimeoutError, Grou
  */
 export function httpError(error: unknown, response: HttpResponse | undefined): unknown {
   if (BUSY.some((kind) => error instanceof kind)) {
-    response?.header('Retry-After', RETRY_AFTER);
+    // A middleware may have answered meanwhile.
+    if (nodeResponseOf(response)?.headersSent !== true) response?.header('Retry-After', RETRY_AFTER);
     return new ServiceUnavailableException(undefined, { cause: error });
   }
   return error instanceof FlightTimeoutError ? new GatewayTimeoutException(undefined, { cause: error }) : error;

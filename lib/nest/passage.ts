@@ -1,6 +1,6 @@
 import { AsyncResource } from 'node:async_hooks';
 import type { CallHandler } from '@nestjs/common';
-import type { Subscriber, TeardownLogic, Unsubscribable } from 'rxjs';
+import type { Observable, Subscriber, TeardownLogic, Unsubscribable } from 'rxjs';
 import type { BoardingMode, Seat } from '../core/callers.js';
 import type { Flight, FlightFunction, FlightRecord } from '../core/flight.js';
 import type { AppFleet } from './app-fleet.js';
@@ -96,8 +96,16 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   /** Whoever stands outside hears of the end in this request's own async context, wherever it is told. */
   ended(ok: boolean, outcome: unknown): void {
     this.context.runInAsyncScope(() => {
-      if (ok) this.land(outcome as Landed);
-      else this.fail(outcome);
+      if (!ok) {
+        this.fail(outcome);
+        return;
+      }
+      try {
+        this.land(outcome as Landed);
+      } catch (error) {
+        // A middleware has answered meanwhile, say, so that no header can be set any more.
+        this.subscriber.error(error);
+      }
     });
   }
 
@@ -168,7 +176,14 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   /** Runs the handler; calls back once, with all its values or the error with which it ended. */
   private handle(ended: (values: readonly unknown[] | undefined, error?: unknown) => void): void {
     const values: unknown[] = [];
-    this.next.handle().subscribe({
+    let handling: Observable<unknown>;
+    try {
+      handling = this.next.handle();
+    } catch (error) {
+      ended(undefined, error);
+      return;
+    }
+    handling.subscribe({
       next: (value: unknown) => {
         values.push(value);
       },

@@ -385,6 +385,18 @@ export const interceptor = [
     'passage',
   ),
   broken(
+    'what cannot be replayed is told to nobody',
+    'passage',
+    [`this.subscriber.error(error);`, `throw error;`],
+    'passage',
+  ),
+  broken(
+    'who was answered by a middleware is told when to come back',
+    'http-errors',
+    [`if (nodeResponseOf(response)?.headersSent !== true) `, ''],
+    'passage',
+  ),
+  broken(
     'a limit at the door is told as it is',
     'passage',
     [
@@ -519,7 +531,7 @@ export const interceptor = [
   broken(
     'nobody is told when to come back',
     'http-errors',
-    [`response?.header('Retry-After', RETRY_AFTER);`, ''],
+    [`response?.header('Retry-After', RETRY_AFTER);`, `nodeResponseOf(undefined);`],
     'limits',
   ),
   broken(
