@@ -34,15 +34,15 @@ export class Boarding<K> implements CallerHost<K>, BatchCallerHost<K> {
     options: CallOptions & FlightOptions = {},
     mode: BoardingMode = {},
   ): Seat<T, K> {
-    const canLeave = mode.leavable !== undefined || options.signal !== undefined || options.waitTimeoutMs !== undefined;
+    const canLeave = mode.leavable === true || options.signal !== undefined || options.waitTimeoutMs !== undefined;
     const found = mode.alone === true ? undefined : this.flights.roster.find(key);
     if (found === undefined) return this.lead(key, fn, options, mode, canLeave);
     this.admitFollower(found, canLeave);
     // Before anybody is told that it joined: whoever hears it may abort the caller's signal.
-    const caller = this.caller(found, 'follower', options, mode);
+    const caller = this.caller(found, 'follower', options, canLeave);
     this.flights.join(found);
     if (!canLeave) found.waiting?.await();
-    return this.seat(found, 'follower', caller, mode);
+    return this.seat(found, 'follower', caller);
   }
 
   private lead<T>(
@@ -57,10 +57,10 @@ export class Boarding<K> implements CallerHost<K>, BatchCallerHost<K> {
     const flight = new FlightRecord(this.flights, key, limits, turnTime());
     this.watch([flight], canLeave);
     // Before the function is called: the caller may leave from inside it.
-    const caller = this.caller(flight, 'leader', options, mode);
+    const caller = this.caller(flight, 'leader', options, canLeave);
     if (mode.alone === true) this.flights.launchAlone(flight, fn);
     else this.flights.launch(flight, fn);
-    return this.seat(flight, 'leader', caller, mode);
+    return this.seat(flight, 'leader', caller);
   }
 
   /** Joins the flights of the keys that have one, and loads the others in one flight. Throws as {@link board} does. */
@@ -137,28 +137,13 @@ export class Boarding<K> implements CallerHost<K>, BatchCallerHost<K> {
     if (!canLeave) waiting.await();
   }
 
-  private caller(
-    flight: FlightRecord<K>,
-    role: Role,
-    options: CallOptions,
-    { leavable }: BoardingMode,
-  ): Caller<K> | undefined {
-    if (flight.settled) return undefined;
-    const own =
-      leavable === 'rejecting' ||
-      options.signal !== undefined ||
-      options.waitTimeoutMs !== undefined ||
-      flight.limits.handOut !== undefined;
-    return own ? new Caller(this, flight, role, options) : undefined;
+  private caller(flight: FlightRecord<K>, role: Role, options: CallOptions, canLeave: boolean): Caller<K> | undefined {
+    if (flight.settled || (!canLeave && flight.limits.handOut === undefined)) return undefined;
+    return new Caller(this, flight, role, options);
   }
 
-  private seat<T>(
-    flight: FlightRecord<K>,
-    role: Role,
-    caller: Caller<K> | undefined,
-    { leavable }: BoardingMode,
-  ): Seat<T, K> {
+  private seat<T>(flight: FlightRecord<K>, role: Role, caller: Caller<K> | undefined): Seat<T, K> {
     const promise = caller?.promise ?? (flight.settled ? flight.lingering() : flight.outcome());
-    return new Seat<T, K>(promise as Promise<T>, flight, role, caller, leavable === undefined ? undefined : this);
+    return new Seat<T, K>(promise as Promise<T>, flight, role, caller);
   }
 }

@@ -9,11 +9,8 @@ import type { Failure, Role, Success } from './result.js';
 export interface BoardingMode {
   /** How the result is handed out, where the group does not say so. */
   readonly isolate?: Isolation | undefined;
-  /**
-   * Whether the seat can be left by hand, and how: its promise rejects, or says nothing of that. The second costs no
-   * promise of its own: all who leave silently wait for the very same one.
-   */
-  readonly leavable?: 'rejecting' | 'silent';
+  /** Whether the seat can be left by hand. */
+  readonly leavable?: boolean;
   /** Whether the flight is this caller's own: no key leads to it. */
   readonly alone?: boolean;
 }
@@ -25,22 +22,11 @@ export class Seat<T, K = unknown> {
     private readonly flight: FlightRecord<K>,
     readonly role: Role,
     private readonly caller: Caller<K> | undefined,
-    /** Who is told that a seat without a caller is left. Written once, by {@link abandon}. */
-    private host?: CallerHost<K>,
   ) {}
 
-  /**
-   * Leaves the flight, rejecting with an `AbandonedError` unless it does so silently.
-   *
-   * @returns false when there is nothing to leave: the flight has settled, or the caller has left before
-   */
-  abandon(): boolean {
-    const { caller, host, flight } = this;
-    if (caller !== undefined) return caller.abandon();
-    if (host === undefined || !flight.stepOff()) return false;
-    this.host = undefined;
-    host.left(flight, this.role, new AbandonedError(host.place(flight.key)));
-    return true;
+  /** Leaves the flight, rejecting with an `AbandonedError`, unless there is nothing to leave any more. */
+  abandon(): void {
+    this.caller?.abandon();
   }
 
   /**
@@ -101,11 +87,9 @@ export class Caller<K> implements Passenger, Leaver {
   }
 
   /** Leaves without a reason of its own. */
-  abandon(): boolean {
+  abandon(): void {
     // Asked first: most who are abandoned have been answered, and an error is not cheap to make.
-    if (this.over) return false;
-    this.leave(new AbandonedError(this.place()));
-    return this.over;
+    if (!this.over) this.leave(new AbandonedError(this.place()));
   }
 
   /** The flight has settled. */

@@ -166,20 +166,9 @@ export class FlightRecord<K> implements Flight<K>, Execution {
   /** A caller who can leave does; false when there is nothing to leave: the flight has settled. */
   disembark(caller: Passenger): boolean {
     if (this.extras?.callers?.delete(caller) !== true) return false;
-    this.countLeft();
-    return true;
-  }
-
-  /** A caller who waits for {@link outcome} does; false when there is nothing to leave. */
-  stepOff(): boolean {
-    if (this.settled) return false;
-    this.countLeft();
-    return true;
-  }
-
-  private countLeft(): void {
     this.left++;
-    if (this.aboard === 0) this.extras?.timer?.unref();
+    if (this.aboard === 0) this.extras.timer?.unref();
+    return true;
   }
 
   /** One more caller; who gets a lingering result is not counted, the flight is over. */

@@ -91,7 +91,7 @@ export class MethodFlights {
       const place = (): ErrorPlace => group.place(this.localKey(encoded) ?? ALONE);
       const call = entering(of, self, args);
       const fn = (flight: Flight): Promise<Landed<T>> => landed(call(flight), flight, place);
-      return this.board(encoded, fn, { isolate, leavable: 'rejecting' });
+      return this.board(encoded, fn, { isolate, leavable: true });
     });
   }
 

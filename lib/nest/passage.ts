@@ -1,8 +1,8 @@
-import { AsyncResource } from 'node:async_hooks';
 import type { CallHandler } from '@nestjs/common';
 import type { Observable, Subscriber, TeardownLogic, Unsubscribable } from 'rxjs';
-import type { BoardingMode, Seat } from '../core/callers.js';
+import type { Seat } from '../core/callers.js';
 import type { Flight, FlightFunction, FlightRecord } from '../core/flight.js';
+import { boardToLeave } from '../rx/do-chan.js';
 import type { AppFleet } from './app-fleet.js';
 import { hasGone, watchClient, type Waiting } from './disconnect.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
@@ -15,9 +15,6 @@ import type { RequestParts } from './request-parts.js';
 import type { Route } from './route.js';
 import { release, singleUseKind } from './single-use.js';
 import { markAboard, type Aboard } from './travelling.js';
-
-/** A passage knows by itself that it has left. */
-const LEAVABLE: BoardingMode = { leavable: 'silent' };
 
 /** What a group knows of the flight that it hands to a function. */
 type Boarded = Pick<FlightRecord<GroupKey>, 'shared' | 'limits'>;
@@ -33,8 +30,6 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   private subscriber!: Subscriber<unknown>;
   /** Written once, when it has boarded. */
   private seat: Seat<Landed> | undefined = undefined;
-  /** Whom the flight tells how it ended. Emptied when it leaves: the flight, which may last, does not keep its request. */
-  private readonly waiting: Waiter = { passage: this };
   /** Whether the handler has ended, where this request leads. Written once. */
   private handled = false;
   /** What the handler came to, where only this request may have it. Written once, when the handler has ended. */
@@ -47,7 +42,6 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   private gone = false;
   /** What is to be done when the handler has ended. Written once, by {@link fail}. */
   private onHandled: (() => void) | undefined = undefined;
-  private readonly context = new AsyncResource('SingleFlightRequest');
 
   constructor(
     private readonly flights: HttpFlights,
@@ -76,44 +70,29 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     // One that merges is enough: the share is not too narrow.
     if (this.seat.role === 'follower') this.route.overlaps = undefined;
     watchClient(this);
-    outside.runInAsyncScope(tell, undefined, this.seat.promise, this.waiting);
+    // A `then` and no shared Observable: what comes next runs in this request's own async context.
+    this.seat.promise.then(
+      (landed) => {
+        this.landOrFail(landed);
+      },
+      (error: unknown) => {
+        this.fail(error);
+      },
+    );
     return this;
   }
 
   /** The client has gone. */
   disconnected(): void {
     this.gone = true;
-    if (this.leave()) this.ended(false, undefined);
+    this.seat?.abandon();
   }
 
   unsubscribe(): void {
     this.takeOver();
     this.over = true;
     this.stopWatching?.();
-    this.leave();
-  }
-
-  /** Whoever stands outside hears of the end in this request's own async context, wherever it is told. */
-  ended(ok: boolean, outcome: unknown): void {
-    this.context.runInAsyncScope(() => {
-      if (!ok) {
-        this.fail(outcome);
-        return;
-      }
-      try {
-        this.land(outcome as Landed);
-      } catch (error) {
-        // A middleware has answered meanwhile, say, so that no header can be set any more.
-        this.subscriber.error(error);
-      }
-    });
-  }
-
-  /** False when there is nothing to leave: how the flight ended is known, or comes in this very turn. */
-  private leave(): boolean {
-    if (this.seat?.abandon() !== true) return false;
-    this.waiting.passage = undefined;
-    return true;
+    this.seat?.abandon();
   }
 
   private board(parts: RequestParts): Seat<Landed> {
@@ -127,7 +106,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
         route.keys.delete(key, landed ? group.limits.lingerMs : 0);
       });
     };
-    return group.board<Landed>(key, lead, route.options, LEAVABLE);
+    return boardToLeave<Landed, GroupKey>(group, key, lead, route.options);
   }
 
   /** As {@link board}: the handler runs in one process of all. */
@@ -145,7 +124,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
       };
       return passing(shared(flight) as PromiseLike<unknown>, (came) => received(came, limits), ended);
     };
-    return group.board<Landed>(key, fly, { ...this.route.options, lingerMs: 0 }, LEAVABLE);
+    return boardToLeave<Landed, GroupKey>(group, key, fly, { ...this.route.options, lingerMs: 0 });
   }
 
   /**
@@ -222,6 +201,15 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     return this.initial === undefined ? undefined : recordSince(this.initial, this.response);
   }
 
+  private landOrFail(landed: Landed): void {
+    try {
+      this.land(landed);
+    } catch (error) {
+      // A middleware has answered meanwhile, say, so that no header can be set any more.
+      this.subscriber.error(error);
+    }
+  }
+
   private land(landed: Landed): void {
     const { subscriber } = this;
     // Answered meanwhile, by whoever stands outside.
@@ -251,24 +239,4 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     if (this.flight === undefined || this.handled) closed();
     else this.onHandled = closed;
   }
-}
-
-/** Who waits for a flight, until it leaves. */
-interface Waiter {
-  passage: Passage | undefined;
-}
-
-/** The async context in which this file was loaded: no request's. */
-const outside = new AsyncResource('SingleFlight');
-
-/** To be called {@link outside}: a promise keeps the context of each `then` until it settles, which it may never do. */
-function tell(promise: Promise<Landed>, waiter: Waiter): void {
-  promise.then(
-    (landed) => {
-      waiter.passage?.ended(true, landed);
-    },
-    (error: unknown) => {
-      waiter.passage?.ended(false, error);
-    },
-  );
 }

@@ -119,7 +119,7 @@ export class SingleFlightService {
    * one caller, who leaves when the last subscriber unsubscribes before the result. Go's `DoChan`.
    */
   doChan<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Observable<Result<T>> {
-    return resultOf(() => this.board(key, fn, options, { leavable: 'rejecting' }));
+    return resultOf(() => this.board(key, fn, options, { leavable: true }));
   }
 
   /**

@@ -37,12 +37,12 @@ export function boardToLeave<T, K>(
   key: K,
   fn: FlightFunction<T, K>,
   options?: CallOptions & FlightOptions,
-  mode?: BoardingMode,
+  mode?: Omit<BoardingMode, 'leavable'>,
 ): Seat<T> {
-  return group.board(key, fn, options, mode === undefined ? LEAVABLE : { leavable: 'rejecting', ...mode });
+  return group.board(key, fn, options, mode === undefined ? LEAVABLE : { ...mode, leavable: true });
 }
 
-const LEAVABLE: BoardingMode = { leavable: 'rejecting' };
+const LEAVABLE: BoardingMode = { leavable: true };
 
 /** Boards now; emits how it went, or that boarding was refused. */
 export function resultOf<T>(board: () => Seat<T>): Observable<Result<T>> {

@@ -7,23 +7,8 @@ const silent = (event, text) => [`if (this.sinks.${event}.hasSubscribers)${text}
 /** Of those aboard: how they leave, how they are answered, for whom they wait, who hears of them. @type {import('./mutant.mjs').Mutant[]} */
 export const callers = [
   mutant(1, 'a follower says that it led', 'boarding', [
-    [`return this.seat(found, 'follower', caller, mode);`, `return this.seat(found, 'leader', caller, mode);`],
+    [`return this.seat(found, 'follower', caller);`, `return this.seat(found, 'leader', caller);`],
   ]),
-  mutant(7, 'who leaves silently counts twice', 'callers', [[`this.host = undefined;\n`, '']], 'core/seat'),
-  mutant(
-    7,
-    'who leaves silently leaves what is over',
-    'flight',
-    [[`if (this.settled) return false;\n`, '']],
-    'core/seat',
-  ),
-  mutant(
-    7,
-    'who leaves silently is not counted',
-    'flight',
-    [[`    this.countLeft();\n    return true;\n  }\n\n  private`, `    return true;\n  }\n\n  private`]],
-    'core/seat',
-  ),
   mutant(7, 'the second caller of a signal takes the place of the first', 'small-set', [
     [`else (this.rest ??= new Set()).add(member);`, `else this.first = member;`],
   ]),

@@ -4,7 +4,7 @@ const BOUNDS = 'core/bounds';
 const CLOSE = 'core/close';
 const GROUP = 'core/group.spec';
 const ADMIT = `if (mode.alone !== true) this.admitFlight(key);`;
-const LED = `return this.seat(flight, 'leader', caller, mode);`;
+const LED = `return this.seat(flight, 'leader', caller);`;
 
 /** Of the bounds, of `close` and of what a group tells. @type {import('./mutant.mjs').Mutant[]} */
 export const groups = [

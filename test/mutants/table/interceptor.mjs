@@ -239,13 +239,13 @@ export const interceptor = [
   broken(
     'a client that has gone stays aboard',
     'passage',
-    [`if (this.leave()) this.ended(false, undefined);`, ''],
+    [`this.gone = true;\n    this.seat?.abandon();`, `this.gone = true;`],
     'leaving',
   ),
   broken(
     'one who is answered from outside stays aboard',
     'passage',
-    [`this.stopWatching?.();\n    this.leave();`, `this.stopWatching?.();`],
+    [`this.stopWatching?.();\n    this.seat?.abandon();`, `this.stopWatching?.();`],
     'neighbours-interceptors',
   ),
   broken(
@@ -267,22 +267,6 @@ export const interceptor = [
     'interceptor/current-flight',
   ),
   broken('a listener stays', 'passage', [`this.stopWatching?.();`, ''], 'passage'),
-  broken('a flight holds who has left', 'passage', [`this.waiting.passage = undefined;`, ''], 'passage'),
-  broken(
-    'a flight holds the async context of who has left',
-    'passage',
-    [
-      `outside.runInAsyncScope(tell, undefined, this.seat.promise, this.waiting);`,
-      `tell(this.seat.promise, this.waiting);`,
-    ],
-    'passage',
-  ),
-  broken(
-    'who has left hears of it in the context of whoever tells',
-    'passage',
-    [`this.context.runInAsyncScope(() => {`, `outside.runInAsyncScope(() => {`],
-    'passage',
-  ),
   broken(
     'one who has gone before it boards runs the handler',
     'passage',

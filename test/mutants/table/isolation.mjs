@@ -41,7 +41,11 @@ const handingOut = [
     [`if (flight.keyed) this.roster.free(flight);\n      this.settleAs`, `this.settleAs`],
   ],
   ['who comes late gets the original', 'flight', [`return share === undefined`, `return share !== null`]],
-  ['a call without options gets the original', 'boarding', [`flight.limits.handOut !== undefined;`, `false;`]],
+  [
+    'a call without options gets the original',
+    'boarding',
+    [`(!canLeave && flight.limits.handOut === undefined)`, `!canLeave`],
+  ],
   ['a group that isolates takes the plain path', 'group', [` && isolate === 'none' && `, ` && `]],
 ].map(([what, file, change]) => mutant('isolate', what, file, [change], ISOLATE));
 

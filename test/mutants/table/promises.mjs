@@ -3,7 +3,7 @@ import { mutant, P } from './mutant.mjs';
 const START = `if (this.sinks.start.hasSubscribers) this.sinks.start.publish({ ...this.flightEvent(flight), alone });`;
 const FORGET_EVENT = `this.announcer.forgotten(flight.key);`;
 const FORGET_KEY = `if (flight.settled) this.free(flight);\n    else this.setAdrift(flight, 'forgotten');`;
-const JOIN = `const caller = this.caller(found, 'follower', options, mode);\n    this.flights.join(found);`;
+const JOIN = `const caller = this.caller(found, 'follower', options, canLeave);\n    this.flights.join(found);`;
 const CALL = `endWith(flight, this.plain ? fn(flight) : this.call(flight, () => fn(flight)))`;
 const CUT = `this.countFailure(flight.batch);\n    this.settle(flight, false, error);\n    flight.abort(error);`;
 const CUT_KEY = `if (flight.keyed) this.roster.setAdrift(flight, reason);`;
@@ -161,7 +161,7 @@ export const promises = [
     [`if (this.aboard === 0) timer.unref();`, `timer.unref();`],
   ]),
   mutant(6, 'a flight timeout keeps the process alive for nobody', 'flight', [
-    [`if (this.aboard === 0) this.extras?.timer?.unref();\n`, ''],
+    [`if (this.aboard === 0) this.extras.timer?.unref();\n`, ''],
   ]),
   mutant(6, 'a flight timeout keeps the process alive for a leader who left inside', 'flight', [
     [`if (this.aboard === 0) timer.unref();\n`, ''],
@@ -176,7 +176,7 @@ export const promises = [
     [`handled(Promise.reject(outcome))`, `Promise.reject(outcome)`],
   ]),
   mutant(6, 'a caller boards after its joining was told', 'boarding', [
-    [JOIN, `this.flights.join(found);\n    const caller = this.caller(found, 'follower', options, mode);`],
+    [JOIN, `this.flights.join(found);\n    const caller = this.caller(found, 'follower', options, canLeave);`],
   ]),
   mutant(6, 'a caller who leaves is not answered', 'callers', [[`this.reject(reason);\n`, '']], P[6]),
   mutant(
