@@ -51,6 +51,10 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     private readonly next: CallHandler,
   ) {}
 
+  get leading(): boolean {
+    return this.flight !== undefined && !this.handled;
+  }
+
   /** Boards, and answers the subscriber; what it returns ends all that, before or after. */
   travel(parts: RequestParts, subscriber: Subscriber<unknown>): TeardownLogic {
     this.subscriber = subscriber;
@@ -236,7 +240,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
       this.subscriber.error(clientClosedRequest());
     };
     // While the handler runs on for others, its response must not be written: it may set headers on it.
-    if (this.flight === undefined || this.handled) closed();
-    else this.onHandled = closed;
+    if (this.leading) this.onHandled = closed;
+    else closed();
   }
 }

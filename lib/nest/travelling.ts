@@ -4,6 +4,8 @@ import type { Flight } from '../core/flight.js';
 export interface Aboard {
   /** Whether nobody waits for it any more. */
   readonly over: boolean;
+  /** Whether its handler runs, for everybody: with nobody waiting for it, too. */
+  readonly leading: boolean;
   /** The flight that it leads, if it does. */
   readonly flight: Flight<unknown> | undefined;
 }
@@ -21,9 +23,10 @@ export function markAboard(request: object, aboard: Aboard): void {
   (request as Marked)[ABOARD] = aboard;
 }
 
-/** Whether a request has boarded and is not answered yet. */
+/** Whether a request has boarded and is not answered yet, or its handler still runs. */
 export function isAboard(request: object): boolean {
-  return (request as Marked)[ABOARD]?.over === false;
+  const aboard = (request as Marked)[ABOARD];
+  return aboard !== undefined && (!aboard.over || aboard.leading);
 }
 
 /** The flight that a request leads, or has led. */

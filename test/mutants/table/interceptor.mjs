@@ -213,6 +213,12 @@ export const interceptor = [
     'wiring',
   ),
   broken(
+    'a request that was answered from outside waits for itself',
+    'travelling',
+    [`(!aboard.over || aboard.leading)`, `!aboard.over`],
+    'passage',
+  ),
+  broken(
     'the kill switch does not reach the interceptor',
     'single-flight.interceptor',
     [`this.flights.enabled && !route.alone ? requestParts`, `!route.alone ? requestParts`],
@@ -392,7 +398,7 @@ export const interceptor = [
   broken(
     'a response that its handler writes to is answered meanwhile',
     'passage',
-    [`if (this.flight === undefined || this.handled) closed();\n    else this.onHandled = closed;`, `closed();`],
+    [`if (this.leading) this.onHandled = closed;\n    else closed();`, `closed();`],
     'leaving',
   ),
   broken(

@@ -236,6 +236,18 @@ class TimeLimit implements NestInterceptor {
   }
 }
 
+/** Inside: asks somebody before it lets a request on. */
+class Asking implements NestInterceptor {
+  static asked = 0;
+  static answer = deferred();
+
+  async intercept(_context: ExecutionContext, next: CallHandler): Promise<Observable<unknown>> {
+    Asking.asked++;
+    await Asking.answer.promise;
+    return next.handle();
+  }
+}
+
 interface AnyResponse {
   header(name: string, value: string): this;
 }
@@ -247,6 +259,12 @@ class Limited {
   @Get('silent')
   silent(@Res({ passthrough: true }) response: AnyResponse): Promise<string> {
     return hold.work(typeof response === 'object' ? 'in time' : 'never');
+  }
+
+  @Get('twice')
+  @UseInterceptors(Asking, SingleFlightInterceptor)
+  twice(): Promise<string> {
+    return hold.work('in time');
   }
 
   @Get('failing')
@@ -287,6 +305,8 @@ describe.each(PLATFORMS)('With a time limit outside, on %s', (platform) => {
   const start = async (): Promise<TestServer> => {
     requests = 0;
     torndown = 0;
+    Asking.asked = 0;
+    Asking.answer = deferred();
     timeUp = new Subject();
     hold.shut();
     return TestServer.start(platform, { imports: httpFlights(), controllers: [Limited] });
@@ -321,6 +341,19 @@ describe.each(PLATFORMS)('With a time limit outside, on %s', (platform) => {
     hold.open();
     await expect(follower.answer).resolves.toBe('200 in time');
     expect(requests).toBe(2);
+  });
+
+  it('the leader’s, before it comes by a second interceptor: that knows it, and the others are answered', async () => {
+    const server = await start();
+    const leader = await join(server, '/twice');
+    await until(() => Asking.asked === 1);
+    timeUp.next('too late');
+    await expect(leader.answer).resolves.toBe('200 too late');
+    const follower = await join(server, '/twice');
+    Asking.answer.resolve();
+    hold.open();
+    await expect(follower.answer).resolves.toBe('200 in time');
+    expect(server.stats()).toMatchObject({ flights: 1, followers: 1 });
   });
 
   it('stops the run of one who runs alone again', async () => {
