@@ -6,8 +6,16 @@ import { UnshareableResultError, type ErrorPlace } from '../core/errors.js';
  */
 export function singleUseKind(value: unknown): string | undefined {
   if (typeof value !== 'object' || value === null) return undefined;
-  const shape = value as Record<string | symbol, unknown>;
-  switch (Object.prototype.toString.call(value)) {
+  try {
+    return kindOf(value as Record<string | symbol, unknown>);
+  } catch {
+    // One that refuses to be asked what it does not know, as a strict proxy does, is nothing of what is known here.
+    return undefined;
+  }
+}
+
+function kindOf(shape: Record<string | symbol, unknown>): string | undefined {
+  switch (Object.prototype.toString.call(shape)) {
     case '[object Response]':
       return 'a Response';
     case '[object Request]':
@@ -34,14 +42,21 @@ export function shareable<T>(value: T, place: () => ErrorPlace): T {
 /** Lets go of what a value that can be read only once reads from, such as an open file: nobody will read it. */
 export function release(value: unknown): void {
   if (singleUseKind(value) === undefined) return;
-  const { getStream, body } = value as { getStream?: () => unknown; body?: unknown };
-  const source = (getStream?.call(value) ?? body ?? value) as Partial<Source>;
+  try {
+    close(value as object);
+  } catch {
+    // Nobody is there to be told.
+  }
+}
+
+function close(value: { getStream?: () => unknown; body?: unknown }): void {
+  const source = (value.getStream?.() ?? value.body ?? value) as Partial<Source>;
   // A file that is still being opened may fail later.
   source.on?.('error', ignore);
   if (source.destroy !== undefined) source.destroy();
   // One that is being read by somebody cannot be cancelled.
   else if (source.cancel !== undefined) source.cancel().catch(ignore);
-  else void source.return?.();
+  else Promise.resolve(source.return?.()).catch(ignore);
 }
 
 interface Source {

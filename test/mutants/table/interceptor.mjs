@@ -341,6 +341,12 @@ export const interceptor = [
     'streams-unread',
   ),
   broken(
+    'an iterator that cannot be closed is an unhandled rejection',
+    'single-use',
+    [`else Promise.resolve(source.return?.()).catch(ignore);`, `else void source.return?.();`],
+    'ending',
+  ),
+  broken(
     'a stream is not closed',
     'single-use',
     [`if (source.destroy !== undefined) source.destroy();`, `if (source.destroy !== undefined) ignore();`],
@@ -378,13 +384,13 @@ export const interceptor = [
     'what cannot be replayed is told to nobody',
     'passage',
     [`this.subscriber.error(error);`, `throw error;`],
-    'passage',
+    'ending',
   ),
   broken(
     'who was answered by a middleware is told when to come back',
     'http-errors',
     [`if (nodeResponseOf(response)?.headersSent !== true) `, ''],
-    'passage',
+    'ending',
   ),
   broken(
     'a limit at the door is told as it is',

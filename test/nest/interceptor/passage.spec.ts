@@ -13,7 +13,6 @@ import {
 } from '@nestjs/common';
 import { GroupClosedError, SingleFlightInterceptor, SingleFlightShare } from 'nestjs-singleflight';
 import { catchError, EMPTY, firstValueFrom, NEVER, Observable, of, race, Subject, take } from 'rxjs';
-import { unhandledRejections } from '../../model/unhandled.js';
 import { deferred } from '../../support/deferred.js';
 import { Client, until } from './support/client.js';
 import { Exchange } from './support/exchange.js';
@@ -157,71 +156,6 @@ describe('A request that is answered from outside', () => {
     await expect(Promise.all(answers)).resolves.toEqual(['too late', 'too late']);
     await turn();
     expect(exchanges.map(({ headers }) => headers)).toEqual([{}, {}]);
-  });
-});
-
-describe('A request that a middleware has answered', () => {
-  const unhandled = unhandledRejections();
-
-  function answered(exchange: Exchange): void {
-    Object.assign(exchange.response, { headersSent: true, writableFinished: true });
-    exchange.response.emit('close');
-  }
-
-  it('waits for the end, as its handler would have, and harms nobody: the handler has set a header', async () => {
-    const interceptor = new SingleFlightInterceptor();
-    const handler = new Subject();
-    const [leader, follower] = [new Exchange(), new Exchange()];
-    const answers = Promise.allSettled([leader, follower].map((one) => one.answer(interceptor, () => handler)));
-    await turn();
-    answered(follower);
-    leader.response.header('x-run', '1');
-    handler.next('landed');
-    handler.complete();
-    expect(await answers).toMatchObject([
-      { value: 'landed' },
-      { reason: { message: 'Cannot set headers after they are sent to the client' } },
-    ]);
-    expect(unhandled).toEqual([]);
-  });
-
-  it('waits for the end, as its handler would have, and harms nobody: the flight has failed', async () => {
-    const interceptor = new SingleFlightInterceptor();
-    const handler = new Subject();
-    const [leader, follower] = [new Exchange(), new Exchange()];
-    const answers = Promise.allSettled([leader, follower].map((one) => one.answer(interceptor, () => handler)));
-    await turn();
-    answered(follower);
-    handler.error(new GroupClosedError({ group: 'products' }));
-    expect(await answers).toMatchObject([{ reason: { status: 503 } }, { reason: { status: 503 } }]);
-    expect(unhandled).toEqual([]);
-    expect([leader.headers, follower.headers]).toEqual([{ 'retry-after': '1' }, {}]);
-  });
-});
-
-describe('What stands inside and throws at once', () => {
-  const unhandled = unhandledRejections();
-  const broken = (): never => {
-    throw new Error('broken');
-  };
-
-  it('fails the flight, and the next request starts another', async () => {
-    const interceptor = new SingleFlightInterceptor();
-    const answers = [0, 1].map(() => new Exchange().answer(interceptor, broken));
-    expect(await Promise.allSettled(answers)).toMatchObject(Array(2).fill({ reason: { message: 'broken' } }));
-    await expect(new Exchange().answer(interceptor, () => of('answered'))).resolves.toBe('answered');
-  });
-
-  it('fails the run of one who runs alone again', async () => {
-    const interceptor = new SingleFlightInterceptor();
-    const handler = new Subject();
-    const leader = new Exchange();
-    const answers = [leader.answer(interceptor, () => handler), new Exchange().answer(interceptor, broken)];
-    leader.response.header('set-cookie', 'a=b');
-    handler.next('its own');
-    handler.complete();
-    expect(await Promise.allSettled(answers)).toMatchObject([{ value: 'its own' }, { reason: { message: 'broken' } }]);
-    expect(unhandled).toEqual([]);
   });
 });
 
