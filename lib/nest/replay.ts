@@ -66,7 +66,11 @@ export function isReplay(came: unknown): came is Replay {
   return (
     (status === undefined || (Number.isInteger(status) && isSuccess(status))) &&
     Array.isArray(headers) &&
-    headers.every(([name, value]: readonly unknown[]) => isText(name) && [value].flat().every(isText)) &&
+    headers.every((header: unknown) => {
+      if (!Array.isArray(header)) return false;
+      const [name, value] = header as unknown[];
+      return isText(name) && [value].flat().every(isText);
+    }) &&
     Array.isArray(removed) &&
     removed.every(isText)
   );

@@ -1,4 +1,6 @@
 import { describe, expect, it } from '@jest/globals';
+import { Group } from '../../../lib/core/group.js';
+import { NOT_SHARED, received } from '../../../lib/nest/landed.js';
 import type { HttpResponse } from '../../../lib/nest/http-exchange.js';
 import { before, recordSince, replay } from '../../../lib/nest/replay.js';
 
@@ -98,5 +100,34 @@ describe('What a handler does to its response', () => {
     const initial = before(leader);
     leader.status(other);
     expect(recordSince(initial, leader) === undefined).toBe(outcome === 'not shared');
+  });
+});
+
+describe('What came from another process of the fleet', () => {
+  const limits = new Group().limits;
+  const nothing = { headers: [], removed: [] };
+
+  it('is replayed, where it is a recording', () => {
+    const replay = {
+      status: 201,
+      headers: [['x-one', 'a'] as const, ['x-list', ['a', 'b']] as const],
+      removed: ['x-two'],
+    };
+    expect(received({ values: ['landed'], replay }, limits)).toMatchObject({ values: ['landed'], replay });
+  });
+
+  it.each([
+    ['nothing', undefined],
+    ['a text', 'landed'],
+    ['no values', { replay: nothing }],
+    ['no recording', { values: [] }],
+    ['a status that is no success', { values: [], replay: { ...nothing, status: 404 } }],
+    ['a header that is nothing', { values: [], replay: { ...nothing, headers: [null] } }],
+    ['a header that is a text', { values: [], replay: { ...nothing, headers: ['ab'] } }],
+    ['a header without a value', { values: [], replay: { ...nothing, headers: [['x-one']] } }],
+    ['a header whose value is an object', { values: [], replay: { ...nothing, headers: [['x-one', {}]] } }],
+    ['what was removed is no list', { values: [], replay: { headers: [], removed: 'x-one' } }],
+  ])('is nobody’s, where it is none: %s', (_, came) => {
+    expect(received(came, limits)).toBe(NOT_SHARED);
   });
 });
