@@ -3,7 +3,6 @@ import type {
   AbandonRequest,
   CompleteRequest,
   EngineLimits,
-  Fence,
   FlightEngine,
   FlightSink,
   ForgetRequest,
@@ -12,17 +11,17 @@ import type {
   RenewRequest,
 } from '../fleet/engine.js';
 import { EngineTimeoutError, EngineUnavailableError, PayloadTooLargeError } from '../fleet/errors.js';
-import { ignore, type Bytes, type RedisConnection, type Subscription } from './connection.js';
+import { flag, Keys, whole, type Answer } from './call.js';
+import { ignore, type RedisConnection, type Subscription } from './connection.js';
+import { ask, within } from './deadline.js';
 import { Inbox } from './inbox.js';
 import { checkRedisEngineOptions, connectionOf, type RedisEngineOptions } from './options.js';
 import { Parts } from './parts.js';
 import { refusalOf } from './refusals.js';
-import { ABANDON, COMPLETE, FORGET, JOIN, PAGE, RENEW, SERVE } from './scripts.js';
+import { Results } from './results.js';
+import { ABANDON, FORGET, JOIN, PAGE, RENEW } from './scripts.js';
 import { Seal } from './seal.js';
 import { refusedSubscription, whatIsMissing, whatIsUnwise } from './server-check.js';
-
-/** What a script comes back with. */
-type Answer = readonly (Buffer | number | null | undefined)[];
 
 const NAME = 'redis';
 const DEFAULT_PREFIX = 'singleflight';
@@ -31,6 +30,8 @@ const DEFAULT_PAYLOAD_BYTES = 8 * 1024 * 1024;
 const MIN_LEASE_MS = 50;
 /** How long `start` waits for the connection, the subscription and the server, each. */
 const START_MS = 3_000;
+const NOT_ANSWERED = 'the server does not answer';
+const NOT_HEARD = 'a message that was published did not come back: its pub/sub does not work';
 /** How long the verbs wait that are given no signal. */
 const OWN_DEADLINE_MS = 1_000;
 /** How often an answer is asked for again whose result was gone when it was fetched. */
@@ -58,10 +59,9 @@ export class RedisEngine implements FlightEngine {
   readonly name = NAME;
   readonly limits: EngineLimits;
   private readonly connection: RedisConnection;
-  private readonly prefix: string;
-  private readonly channel: string;
-  private readonly inlineBytes: number;
+  private readonly keys: Keys;
   private readonly seal: Seal;
+  private readonly results: Results;
   private readonly parts = new Parts();
   private readonly inbox: Inbox;
   /** Written by `start` and `stop`. */
@@ -75,13 +75,12 @@ export class RedisEngine implements FlightEngine {
     checkRedisEngineOptions(options);
     const { prefix = DEFAULT_PREFIX, secret, inlineBytes = DEFAULT_INLINE_BYTES, maxPayloadBytes } = options;
     this.connection = connectionOf(options);
-    this.prefix = prefix;
-    this.channel = `${prefix}:inbox:`;
-    this.inlineBytes = inlineBytes;
+    this.keys = new Keys(prefix);
     this.limits = { maxPayloadBytes: maxPayloadBytes ?? DEFAULT_PAYLOAD_BYTES, minLeaseMs: MIN_LEASE_MS };
     this.seal = new Seal(secret);
+    this.results = new Results(this.connection, this.keys, this.seal, inlineBytes);
     this.inbox = new Inbox(randomBytes(16).toString('base64url'), this.parts, this.seal, (name, fence) =>
-      this.fetch(name, fence),
+      this.results.fetch(name, fence),
     );
   }
 
@@ -102,20 +101,20 @@ export class RedisEngine implements FlightEngine {
    * be started again
    */
   async start(sink: FlightSink): Promise<void> {
-    const { connection, inbox } = this;
+    const { connection, inbox, keys } = this;
     inbox.sink = sink;
-    const channel = this.channel + inbox.name;
+    const channel = keys.channel + inbox.name;
     // Asked before anything is sent: the subscriber's answer may be there before the other connection is ready.
     const live = inbox.whenLive();
     this.subscription ??= connection.subscribe(channel, inbox);
     try {
       await connection.whenReady(AbortSignal.timeout(START_MS));
-      const refused = await within(live, 'the subscription did not come to be');
+      const refused = await within(live, START_MS, 'the subscription did not come to be');
       if (refused !== undefined) throw await this.refusedBy(refused);
       const heard = inbox.whenChecked();
-      const missing = await within(whatIsMissing(connection, this.prefix, channel), 'the server does not answer');
+      const missing = await within(whatIsMissing(connection, keys.prefix, channel), START_MS, NOT_ANSWERED);
       if (missing !== undefined) throw missing;
-      await within(heard, 'a message that was published did not come back: its pub/sub does not work');
+      await within(heard, START_MS, NOT_HEARD);
       const unwise = await whatIsUnwise(connection);
       if (unwise !== undefined) process.emitWarning(unwise);
       this.started = true;
@@ -151,7 +150,7 @@ export class RedisEngine implements FlightEngine {
     const { flight, fence, leaseMs, insideLease } = request;
     const [name, token] = [this.seal.nameOf(flight), this.seal.nameOf(request.token)];
     this.parts.extend(name, token, leaseMs);
-    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', `result:${fence}`, 'forgotten');
+    const keys = this.keys.of(name, 'owner', 'waiters', 'last', 'apart', `result:${fence}`, 'forgotten');
     const args = [token, this.inbox.name, String(fence), whole(leaseMs), flag(insideLease)];
     const answer = await this.ask('renew', signal, () => this.connection.run(RENEW, keys, args));
     return String(answer) as 'held' | 'reclaimed' | 'lost';
@@ -164,11 +163,11 @@ export class RedisEngine implements FlightEngine {
       throw new PayloadTooLargeError(NAME, payload.byteLength, maxPayloadBytes);
     }
     const [name, token] = [this.seal.nameOf(request.flight), this.seal.nameOf(request.token)];
-    const answer = (await this.ask('complete', signal, () => this.publish(request, name, token))) as Answer;
+    const answer = (await this.ask('complete', signal, () => this.results.publish(request, name, token))) as Answer;
     this.parts.end(name, token);
     if (String(answer[0]) !== 'published') return 'lost';
     const seal = this.seal.make('settled', name, fence, payload);
-    await this.serve(name, fence, 's', seal, Number(answer[1])).catch(ignore);
+    await this.results.serve(name, fence, 's', seal, Number(answer[1])).catch(ignore);
     return 'published';
   }
 
@@ -179,10 +178,10 @@ export class RedisEngine implements FlightEngine {
     // Before the answer is there: of two who leave at once the second leaves nobody behind.
     this.parts.leave(name, token);
     const seal = this.seal.make('abandoned', name, '', token);
-    const keys = this.keys(name, 'owner', 'waiters', 'apart');
+    const keys = this.keys.of(name, 'owner', 'waiters', 'apart');
     const args = [
       ...[name, token, this.inbox.name, fence === undefined ? '' : String(fence), flag(unlessWaiting)],
-      ...[String(others), seal, this.channel, String(PAGE)],
+      ...[String(others), seal, this.keys.channel, String(PAGE)],
     ];
     const send = (): Promise<unknown> => this.connection.run(ABANDON, keys, args);
     const answer = await this.ask('abandon', AbortSignal.timeout(OWN_DEADLINE_MS), send).catch(ignore);
@@ -194,11 +193,12 @@ export class RedisEngine implements FlightEngine {
   async forget({ flight }: ForgetRequest): Promise<void> {
     const name = this.seal.nameOf(flight);
     const seal = this.seal.make('forgotten', name, '', '');
-    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', 'forgotten');
-    const args = [name, seal, this.channel, String(PAGE)];
+    const keys = this.keys.of(name, 'owner', 'waiters', 'last', 'apart', 'forgotten');
+    const args = [name, seal, this.keys.channel, String(PAGE)];
     const send = (): Promise<unknown> => this.connection.run(FORGET, keys, args);
     const [fence, left] = (await this.ask('forget', AbortSignal.timeout(OWN_DEADLINE_MS), send)) as Answer;
-    if (fence !== undefined) await this.serve(name, BigInt(String(fence)), 'f', seal, Number(left)).catch(ignore);
+    if (fence === undefined) return;
+    await this.results.serve(name, BigInt(String(fence)), 'f', seal, Number(left)).catch(ignore);
   }
 
   async stop(): Promise<void> {
@@ -216,48 +216,23 @@ export class RedisEngine implements FlightEngine {
     const { subscription } = this;
     this.subscription = undefined;
     await subscription?.close();
-    return refusedSubscription(refusal, this.prefix);
+    return refusedSubscription(refusal, this.keys.prefix);
   }
 
-  /** Sends it and waits; what comes after the signal is told to `onLate` only. */
+  /** With a deadline, and only where it goes out at once. */
   private ask<T>(
     operation: string,
     signal: AbortSignal,
     send: () => Promise<T>,
-    onLate: (answer: T) => void = ignore,
+    onLate?: (answer: T) => void,
   ): Promise<T> {
     if (!this.available) return Promise.reject(new EngineUnavailableError(NAME));
-    const askedAt = performance.now();
-    return new Promise((resolve, reject) => {
-      let isLate = false;
-      const giveUp = (): void => {
-        isLate = true;
-        reject(new EngineTimeoutError(NAME, operation, Math.round(performance.now() - askedAt)));
-      };
-      if (signal.aborted) {
-        giveUp();
-        return;
-      }
-      signal.addEventListener('abort', giveUp, { once: true });
-      send()
-        .finally(() => {
-          signal.removeEventListener('abort', giveUp);
-        })
-        .then(
-          (answer) => {
-            if (isLate) onLate(answer);
-            else resolve(answer);
-          },
-          (error: unknown) => {
-            reject(new EngineUnavailableError(NAME, { cause: refusalOf(error) }));
-          },
-        );
-    });
+    return ask({ engine: NAME, operation, signal }, send, onLate);
   }
 
   private async joined(request: JoinRequest, name: string, token: string): Promise<Joined> {
     const { leaseMs, since, take = true, lingerMs = Number.MAX_SAFE_INTEGER } = request;
-    const keys = this.keys(name, 'owner', 'waiters', 'fence', 'last', 'apart', `result:${since ?? 0}`);
+    const keys = this.keys.of(name, 'owner', 'waiters', 'fence', 'last', 'apart', `result:${since ?? 0}`);
     for (let attempt = 0; attempt < ATTEMPTS; attempt++) {
       const others = String(this.parts.waitedForBeside(name, token));
       const args = [token, this.inbox.name, whole(leaseMs), String(since ?? 0), flag(take), String(lingerMs), others];
@@ -275,76 +250,14 @@ export class RedisEngine implements FlightEngine {
         this.parts.take(name, token, 'follower', fence);
         return { role: 'follower', fence, expiresInMs: Math.max(1, Number(third)) };
       }
-      const result = isBytes(payload) ? this.sealed(name, fence, payload, third) : await this.fetch(name, fence);
+      const { results } = this;
+      const result = Buffer.isBuffer(payload)
+        ? results.sealed(name, fence, payload, third)
+        : await results.fetch(name, fence);
       if (result === undefined) continue;
       this.parts.end(name, token);
       return { role: 'settled', fence, payload: result };
     }
     throw new Error('a result that it keeps cannot be read, or has no seal of this secret');
-  }
-
-  private publish(request: CompleteRequest, name: string, token: string): Promise<unknown> {
-    const { fence, payload, retainMs, lingerMs, insideLease, retain } = request;
-    const keys = this.keys(name, 'owner', 'waiters', 'last', 'apart', `result:${fence}`, 'forgotten');
-    // What is not kept cannot be fetched.
-    const isSmall = payload.byteLength <= this.inlineBytes || !retain;
-    const body = Buffer.from(payload.buffer, payload.byteOffset, payload.byteLength);
-    const args: Bytes[] = [
-      ...[name, token, String(fence), body, this.seal.make('settled', name, fence, payload), flag(isSmall)],
-      ...[whole(retainMs), String(Math.round(lingerMs)), flag(insideLease), flag(retain), this.channel, String(PAGE)],
-    ];
-    return this.connection.run(COMPLETE, keys, args);
-  }
-
-  /** The pages after the first. If this process dies between two of them, the leases and the kept result are there. */
-  private async serve(name: string, fence: Fence, kind: 's' | 'f', seal: string, left: number): Promise<void> {
-    const keys = this.keys(name, 'apart', `result:${fence}`);
-    let [skip, rest] = [kind === 'f' ? PAGE : 0, left];
-    while (rest > 0) {
-      const args = [name, String(fence), kind, seal, String(skip), this.channel, String(PAGE)];
-      rest = Number(await this.connection.run(SERVE, keys, args));
-      if (kind === 'f') skip += PAGE;
-    }
-  }
-
-  private async fetch(name: string, fence: Fence): Promise<Uint8Array | undefined> {
-    const [key = ''] = this.keys(name, `result:${fence}`);
-    const [payload, seal] = await this.connection.fetch(key, ['p', 's']);
-    return isBytes(payload) ? this.sealed(name, fence, payload, seal) : undefined;
-  }
-
-  private sealed(name: string, fence: Fence, payload: Uint8Array, seal: unknown): Uint8Array | undefined {
-    return this.seal.fits(String(seal), 'settled', name, fence, payload) ? payload : undefined;
-  }
-
-  private keys(name: string, ...parts: readonly string[]): string[] {
-    return parts.map((part) => `${this.prefix}:{${name}}:${part}`);
-  }
-}
-
-function isBytes(value: unknown): value is Uint8Array {
-  return Buffer.isBuffer(value);
-}
-
-function flag(value: boolean): string {
-  return value ? '1' : '0';
-}
-
-/** A duration that Redis takes: whole milliseconds, one at least. */
-function whole(ms: number): string {
-  return String(Math.max(1, Math.ceil(ms)));
-}
-
-async function within<T>(promise: Promise<T>, otherwise: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
-      reject(new Error(otherwise));
-    }, START_MS);
-  });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
   }
 }

@@ -545,7 +545,7 @@ export const interceptor = [
   broken(
     'a handler that leads has a signal of its own',
     'flight-signal.decorator',
-    [`return flight?.signal ?? ownSignal(call, context);`, `return ownSignal(call, context);`],
+    [`flightLedIn(context)?.signal ?? ownSignal`, `ownSignal`],
     'leaving',
   ),
   broken('a handler that goes alone is not stopped', 'flight-signal.decorator', [`controller.abort();`, ''], 'leaving'),
