@@ -1,4 +1,4 @@
-import type { Script } from './scripts.js';
+import type { Script } from './lua.js';
 
 /** A value of a script or a message: bytes, because payloads are. */
 export type Bytes = string | Uint8Array;

@@ -8,8 +8,8 @@ import {
   type RedisConnection,
   type Subscription,
 } from './connection.js';
+import type { Script } from './lua.js';
 import { NodeSubscription, type NodeConnection } from './node-subscription.js';
-import type { Script } from './scripts.js';
 
 /** A client of ioredis, 5 or later: a `Redis`, also by Sentinel, or a `Cluster`. What is used to tell it from others. */
 export interface IoredisClient {

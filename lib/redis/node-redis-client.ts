@@ -8,8 +8,8 @@ import {
   type RedisConnection,
   type Subscription,
 } from './connection.js';
+import type { Script } from './lua.js';
 import { NodeSubscription, type NodeConnection } from './node-subscription.js';
-import type { Script } from './scripts.js';
 
 /**
  * A client of node-redis (`redis`), 5 or later: of `createClient`, `createCluster` or `createSentinel`. What is used to

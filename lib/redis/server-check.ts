@@ -1,9 +1,38 @@
 import { isServerError, type RedisConnection } from './connection.js';
+import { script } from './lua.js';
 import { refusalOf } from './refusals.js';
-import { CHECK } from './scripts.js';
 
 /** The oldest Redis with what clients and scripts use here: ACL, RESP3, effects of scripts replicated. */
 const OLDEST_MAJOR = 6;
+
+/**
+ * Tries every command that the others use.
+ *
+ * KEYS a string, a set, a hash
+ * ARGV channel
+ * → command, error, for each that the server refused
+ */
+const CHECK = script(
+  'check',
+  `
+local tries = {
+  {'set', KEYS[1], '1', 'PX', '1000'}, {'get', KEYS[1]}, {'incr', KEYS[1]}, {'exists', KEYS[1]},
+  {'pexpire', KEYS[1], '1000'}, {'pttl', KEYS[1]}, {'time'},
+  {'sadd', KEYS[2], '1'}, {'smembers', KEYS[2]}, {'srem', KEYS[2], '1'},
+  {'hset', KEYS[3], '1', '1'}, {'hget', KEYS[3], '1'}, {'hmget', KEYS[3], '1'}, {'hdel', KEYS[3], '1'},
+  {'publish', ARGV[1], 'c'}, {'del', KEYS[1], KEYS[2], KEYS[3]},
+}
+local refused = {}
+for _, command in ipairs(tries) do
+  local answer = redis.pcall(unpack(command))
+  if type(answer) == 'table' and answer.err then
+    refused[#refused + 1] = command[1]
+    refused[#refused + 1] = answer.err
+  end
+end
+return refused
+`,
+);
 
 /**
  * Whether the server can do what the engine needs of it. Undefined if so, otherwise in words what is missing: a version,
