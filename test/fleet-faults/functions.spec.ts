@@ -2,6 +2,8 @@ import { describe, expect } from '@jest/globals';
 import { faults } from './support/fault.js';
 import { CALLERS, KEY, type FaultyFleet } from './support/faulty-fleet.js';
 
+const OTHER = 'other';
+
 describe('A function', () => {
   const fault = faults();
 
@@ -40,12 +42,35 @@ describe('A function', () => {
   fault(
     'waits for the key of another process, which waits for its own: `maxRunMs` ends it',
     // Of the key that is counted: the first one, and the one in the process that waits for it.
-    { quick: true, setup: { group: { maxRunMs: 1_000 } }, expected: { executions: 2, atOnce: 2, values: [1, 2] } },
+    { quick: true, setup: { group: { maxRunMs: 1_000 } }, expected: { executions: 2, atOnce: 2 } },
     async (fleet) => {
       fleet.strikes();
       await waitForEachOther(fleet);
+      await fleet.executions(2);
       fleet.release();
-      fleet.release('other');
+      fleet.release(OTHER);
+    },
+  );
+
+  fault(
+    'and another wait for the key of each other, and the whole fleet for both: `maxRunMs` ends both',
+    // Who leads one key first has its own result of it, everybody else that of who has taken over.
+    { quick: true, setup: { group: { maxRunMs: 2_000 } }, expected: { executions: 2, atOnce: 2, values: 2 } },
+    async (fleet) => {
+      fleet.strikes();
+      await waitForEachOther(fleet);
+      const [one, two, ...others] = fleet.processes;
+      await Promise.all([
+        ...[one!.call(OTHER, CALLERS), two!.call(KEY, CALLERS)],
+        ...others.flatMap((process) => [process.call(KEY, CALLERS), process.call(OTHER, CALLERS)]),
+      ]);
+      await Promise.all([fleet.executions(2), fleet.executions(2, OTHER)]);
+      fleet.release();
+      fleet.release(OTHER);
+      await Promise.all(fleet.processes.map((process) => process.settled()));
+      const { log } = fleet;
+      expect([log.executions(OTHER), log.atOnce(OTHER)]).toEqual([2, 2]);
+      expect(await fleet.values(OTHER)).toBe(2);
     },
   );
 });
@@ -53,8 +78,9 @@ describe('A function', () => {
 /** One leads a key and waits for the other one's, which waits for it. */
 async function waitForEachOther(fleet: FaultyFleet): Promise<void> {
   const [one, two] = fleet.processes;
-  // Each is let go by its own test's release only after the other's key has been asked for.
-  await Promise.all([one!.call(KEY, CALLERS, { nested: 'other' }), two!.call('other', CALLERS, { nested: KEY })]);
-  await fleet.until('both wait', () => one!.events('follow') === 1 && two!.events('follow') === 1);
-  await fleet.executions(2);
+  await Promise.all([one!.call(KEY, CALLERS, { nested: OTHER }), two!.call(OTHER, CALLERS, { nested: KEY })]);
+  // Otherwise whoever is first would lead both.
+  await fleet.until('both lead', () => one!.starts(KEY) === 1 && two!.starts(OTHER) === 1);
+  for (const key of [KEY, OTHER]) fleet.release(`${key} leads`);
+  await fleet.until('both wait', () => one!.events('follow') >= 1 && two!.events('follow') >= 1);
 }

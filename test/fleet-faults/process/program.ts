@@ -82,7 +82,11 @@ async function fly(flight: Flight, key: string, work: Work): Promise<{ run: stri
   const run = `${key}/${setup.index}.${++runs}`;
   write('start', key, run, flight.fence);
   tell({ told: 'started', key, run });
-  if (work.nested !== undefined) await group.run(work.nested, (inner) => fly(inner, work.nested!, {}));
+  const { nested } = work;
+  if (nested !== undefined) {
+    await release(`${key} leads`).promise;
+    await group.run(nested, (inner) => fly(inner, nested, {}));
+  }
   if (work.ms === undefined) await release(key).promise;
   else await new Promise((resolve) => setTimeout(resolve, work.ms));
   write('end', key, run, flight.fence);

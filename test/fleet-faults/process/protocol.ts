@@ -22,7 +22,7 @@ export interface Setup {
 export interface Work {
   /** Ends after so long; absent: when it is released. */
   readonly ms?: number | undefined;
-  /** Calls this key first, and waits for it. */
+  /** Calls this key first, once `<its key> leads` is released, and waits for it. */
   readonly nested?: string | undefined;
   /** How many bytes its result has, besides. */
   readonly bytes?: number | undefined;

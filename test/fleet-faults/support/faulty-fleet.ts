@@ -1,6 +1,6 @@
 import { until } from '../../redis/support/servers.js';
 import type { FleetCallOptions } from '../../../lib/fleet/fleet-group.js';
-import { monotonicMs, type Setup, type Work } from '../process/protocol.js';
+import { monotonicMs, type Report, type Setup, type Work } from '../process/protocol.js';
 import type { FaultyRedis } from './faulty-redis.js';
 import { FleetProcess } from './fleet-process.js';
 import type { FlightLog } from './flight-log.js';
@@ -82,8 +82,14 @@ export class FaultyFleet {
   }
 
   /** Waits until so many functions have been started. */
-  executions(count: number): Promise<void> {
-    return this.until(`${count} executions`, () => this.log.executions(KEY) >= count);
+  executions(count: number, key = KEY): Promise<void> {
+    return this.until(`${count} executions`, () => this.log.executions(key) >= count);
+  }
+
+  /** How many different results of the key its callers have got. */
+  async values(key = KEY): Promise<number> {
+    const reports = await Promise.all(this.living.map((process) => process.report()));
+    return differentValues(reports, key);
   }
 
   events(event: Parameters<FleetProcess['events']>[0]): number {
@@ -111,8 +117,7 @@ export class FaultyFleet {
       answered: sum('answered'),
       rejected: sum('rejected'),
       hung: sum('calls') - sum('answered') - sum('rejected'),
-      values: new Set(reports.flatMap(({ values }) => Object.keys(values).filter((run) => run.startsWith(`${KEY}/`))))
-        .size,
+      values: differentValues(reports, KEY),
       settleMs: Math.round(Math.max(...reports.map(({ lastMs }) => lastMs)) - this.faultMs),
     };
   }
@@ -121,4 +126,9 @@ export class FaultyFleet {
     await Promise.all(this.processes.map((process) => process.end()));
     await this.redis.stop();
   }
+}
+
+function differentValues(reports: readonly Report[], key: string): number {
+  const runs = reports.flatMap(({ values }) => Object.keys(values));
+  return new Set(runs.filter((run) => run.startsWith(`${key}/`))).size;
 }
