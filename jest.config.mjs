@@ -19,8 +19,6 @@ export default {
   roots: ['<rootDir>/test', '<rootDir>/sample-app/test'],
   testEnvironment: 'node',
   testMatch: ['**/*.spec.ts'],
-  // Minutes of real processes that are really killed: `npm run test:faults`.
-  testPathIgnorePatterns: ['/node_modules/', ...(process.env.FAULTS === undefined ? ['/test/fleet-faults/'] : [])],
   extensionsToTreatAsEsm: ['.ts'],
   injectGlobals: false,
   moduleNameMapper: {

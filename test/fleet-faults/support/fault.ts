@@ -25,7 +25,7 @@ export interface Expected {
 }
 
 export interface FaultOptions {
-  /** Among the few that are run without FAULTS=all. */
+  /** Among those that `npm test` runs; `npm run test:faults` (FAULTS=all) runs all. */
   readonly quick?: boolean;
   readonly expected: Expected;
   readonly setup?: Partial<Setup>;
