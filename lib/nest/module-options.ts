@@ -21,7 +21,10 @@ export interface SingleFlightHttpOptions {
   identity?: ((context: ExecutionContext) => FlightKey | undefined) | undefined;
   /** With `'user'` and `'public'`, the request headers on which an answer depends. Default: `accept`, `accept-language`. */
   vary?: readonly string[] | undefined;
-  /** A request that has waited this long, in milliseconds, for another's answer is answered 503. Default: none. */
+  /**
+   * A request that has waited this long, in milliseconds, is answered 503, the one whose handler runs too; the handler
+   * runs on for the others. Default: none.
+   */
   waitTimeoutMs?: number | undefined;
   /**
    * Whether handlers, over every transport, may call `currentFlight()`. Default: false, because it takes an
