@@ -1,4 +1,4 @@
-import { UnshareableResultError, type ErrorPlace } from './errors.js';
+import { UnshareableResultError, type CopyObstacle, type ErrorPlace } from './errors.js';
 
 /**
  * A deep copy that nobody else holds. It carries primitives, plain objects, arrays, Date, RegExp, Map, Set,
@@ -8,7 +8,7 @@ import { UnshareableResultError, type ErrorPlace } from './errors.js';
  * lose its prototype, and with it what decorators say of the class
  */
 export function clone(value: unknown, place: () => ErrorPlace): unknown {
-  return new Copying(place, false).copy(value);
+  return new Copying(place, 'clone').copy(value);
 }
 
 /**
@@ -17,7 +17,7 @@ export function clone(value: unknown, place: () => ErrorPlace): unknown {
  * @throws UnshareableResultError for anything else at any depth, naming class and path
  */
 export function frozenCopy(value: unknown, place: () => ErrorPlace): unknown {
-  return new Copying(place, true).copy(value);
+  return new Copying(place, 'freeze').copy(value);
 }
 
 /** Built-in classes that `structuredClone` carries whole. A subclass of one is another class, and is not among them. */
@@ -42,11 +42,13 @@ export class Copying {
 
   constructor(
     private readonly place: () => ErrorPlace,
-    private readonly freeze: boolean,
+    /** Which `isolate` asked for it; undefined: it is to travel. */
+    private readonly isolate: 'freeze' | 'clone' | undefined,
   ) {}
 
   copy(value: unknown): unknown {
-    if (typeof value === 'function' || typeof value === 'symbol') throw this.unshareable(`a ${typeof value}`);
+    if (typeof value === 'function' || typeof value === 'symbol')
+      throw this.unshareable(`a ${typeof value}`, 'uncopyable');
     if (typeof value !== 'object' || value === null) return value;
     return this.copies.get(value) ?? this.copyObject(value);
   }
@@ -63,13 +65,19 @@ export class Copying {
     const prototype = Object.getPrototypeOf(value) as object | null;
     if (isPlain(prototype)) return this.copyRecord(value, prototype);
     const name = classNameOf(value);
-    if (!this.freeze) {
-      if (Buffer.isBuffer(value)) return this.remember(value, Buffer.from(value));
-      if (isOwnClass(prototype, 'Map')) return this.copyMap(value as Map<unknown, unknown>);
-      if (isOwnClass(prototype, 'Set')) return this.copySet(value as Set<unknown>);
-      if (CARRIED.has(name) && isOwnClass(prototype, name)) return this.remember(value, this.copyBuiltIn(value));
+    const kind = builtInKindOf(value, prototype, name);
+    if (kind === undefined) return this.copyInstance(value, name);
+    if (this.isolate === 'freeze') throw this.unshareable(`an instance of ${name}`, 'changeable');
+    switch (kind) {
+      case 'buffer':
+        return this.remember(value, Buffer.from(value as Buffer));
+      case 'map':
+        return this.copyMap(value as Map<unknown, unknown>);
+      case 'set':
+        return this.copySet(value as Set<unknown>);
+      case 'carried':
+        return this.remember(value, this.copyBuiltIn(value));
     }
-    return this.copyInstance(value, name);
   }
 
   /** An object of a built-in class that `structuredClone` carries whole. */
@@ -79,12 +87,12 @@ export class Copying {
 
   /** An object of any other class. */
   protected copyInstance(_value: object, name: string): object {
-    throw this.unshareable(`an instance of ${name}`);
+    throw this.unshareable(`an instance of ${name}`, 'instance');
   }
 
   private copyList(list: readonly unknown[]): object {
     if (Object.getPrototypeOf(list) !== null && classNameOf(list) !== 'Array') {
-      throw this.unshareable(`an instance of ${classNameOf(list)}`);
+      throw this.unshareable(`an instance of ${classNameOf(list)}`, 'instance');
     }
     const copy = this.remember(list, new Array<unknown>(list.length));
     list.forEach((item, index) => {
@@ -123,15 +131,28 @@ export class Copying {
   }
 
   private finish<T extends object>(copy: T): T {
-    return this.freeze ? Object.freeze(copy) : copy;
+    return this.isolate === 'freeze' ? Object.freeze(copy) : copy;
   }
 
-  private unshareable(what: string): UnshareableResultError {
+  private unshareable(what: string, obstacle: CopyObstacle): UnshareableResultError {
     const path = this.path.map((step) =>
       typeof step === 'object' ? step.part : typeof step === 'number' ? `[${step}]` : `.${step}`,
     );
-    return new UnshareableResultError(this.place(), path.length === 0 ? what : `${what} at result${path.join('')}`);
+    const where = path.length === 0 ? what : `${what} at result${path.join('')}`;
+    return new UnshareableResultError(this.place(), where, { isolate: this.isolate, obstacle });
   }
+}
+
+/** As what an object is carried; undefined for one of any class but these. */
+function builtInKindOf(
+  value: object,
+  prototype: object | null,
+  name: string,
+): 'buffer' | 'map' | 'set' | 'carried' | undefined {
+  if (Buffer.isBuffer(value)) return 'buffer';
+  if (isOwnClass(prototype, 'Map')) return 'map';
+  if (isOwnClass(prototype, 'Set')) return 'set';
+  return CARRIED.has(name) && isOwnClass(prototype, name) ? 'carried' : undefined;
 }
 
 /** Of no class; also for an object of another realm, as under Jest. */

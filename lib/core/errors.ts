@@ -130,22 +130,59 @@ export class NoResultError extends SingleFlightError {
   }
 }
 
-/** The result cannot be given to more than one caller: those who followed are rejected, the leader has it. */
+/**
+ * Why a part of a result is not copied: it cannot be kept from changing (a Date, a Map, a Buffer), it is an instance of a
+ * class, or it is a function or a symbol.
+ */
+export type CopyObstacle = 'changeable' | 'instance' | 'uncopyable';
+
+/** What refused to copy a result, and why. */
+export interface CopyRefusal {
+  /** The option that asked for the copy; none when it was to travel to another process. */
+  readonly isolate?: 'freeze' | 'clone' | undefined;
+  readonly obstacle?: CopyObstacle | undefined;
+}
+
+/**
+ * The result cannot be given to more than one caller: those who followed are rejected, and the leader has it. Where
+ * `isolate` refuses it all callers of the flight are rejected, because nobody is to have the original.
+ */
 export class UnshareableResultError extends SingleFlightError {
+  /** Which `isolate` refused it, where one did. */
+  declare readonly isolate?: 'freeze' | 'clone';
+  /** Why it was not copied, where it was to be. */
+  declare readonly obstacle?: CopyObstacle;
+
   constructor(
     place: ErrorPlace,
     /** What the function came back with. */
     readonly what: string,
+    { isolate, obstacle }: CopyRefusal = {},
   ) {
     super(
       'UnshareableResultError',
       'ERR_SINGLEFLIGHT_UNSHAREABLE_RESULT',
-      `The function came back with ${what}${on(place)}, which cannot be shared between callers. Return something that ` +
-        'can be read any number of times (such as a Buffer, a string or an array), or do not coalesce this method.',
+      `The function came back with ${what}${on(place)}, ` +
+        (isolate === undefined || obstacle === undefined
+          ? 'which cannot be shared between callers. Return something that can be read any number of times (such as a ' +
+            'Buffer, a string or an array), or do not coalesce this method.'
+          : `which \`isolate: '${isolate}'\` refuses, ${OBSTACLES[obstacle]}`),
       place,
     );
+    if (isolate !== undefined) this.isolate = isolate;
+    if (obstacle !== undefined) this.obstacle = obstacle;
   }
 }
+
+const OBSTACLES: Readonly<Record<CopyObstacle, string>> = {
+  changeable:
+    "because it stays changeable when it is frozen. Take 'clone', which gives each caller a copy, give `isolate` a " +
+    "function, or take 'none'.",
+  instance:
+    'because a copy would lose its prototype. Return a plain object, give `isolate` a function that copies it, or take ' +
+    "'none'.",
+  uncopyable: "because it cannot be copied. Leave it out, give `isolate` a function, or take 'none'.",
+};
 
 /** The group runs as many functions as `maxFlights` allows: this call was refused. */
 export class TooManyFlightsError extends SingleFlightError {

@@ -104,7 +104,7 @@ class Packing extends Copying {
     place: () => ErrorPlace,
     private readonly classes: ReadonlyMap<object, readonly [name: string, carried: CarriedClass]>,
   ) {
-    super(place, false);
+    super(place, undefined);
   }
 
   protected override copyBuiltIn(value: object): object {

@@ -46,7 +46,7 @@ const LIBRARY: readonly ErrorClass[] = [
   { class: WaitTimeoutError, properties: ['waitTimeoutMs'] },
   { class: TooManyFlightsError, properties: ['maxFlights'] },
   { class: TooManyFollowersError, properties: ['maxFollowers'] },
-  { class: UnshareableResultError, properties: ['what'] },
+  { class: UnshareableResultError, properties: ['what', 'isolate', 'obstacle'] },
   { class: EngineUnavailableError, properties: ['engine'] },
   { class: EngineTimeoutError, properties: ['engine', 'operation', 'timeoutMs'] },
   { class: PayloadTooLargeError, properties: ['engine', 'bytes', 'maxPayloadBytes'] },

@@ -159,17 +159,63 @@ describe('isolate', () => {
         type: UnshareableResultError,
         code: 'ERR_SINGLEFLIGHT_UNSHAREABLE_RESULT',
         message:
-          `The function came back with ${what} for key '42' in group 'products', which cannot be shared between ` +
-          'callers. Return something that can be read any number of times (such as a Buffer, a string or an array), ' +
-          'or do not coalesce this method.',
+          `The function came back with ${what} for key '42' in group 'products', which \`isolate: '${String(isolate)}'\` ` +
+          'refuses, because a copy would lose its prototype. Return a plain object, give `isolate` a function that ' +
+          "copies it, or take 'none'.",
         group: 'products',
         describedKey: '42',
       });
-      expect(first).toMatchObject({ what });
+      expect(first).toMatchObject({ what, isolate, obstacle: 'instance' });
       expect(group.size).toBe(0);
       expect(group.stats()).toMatchObject({ failures: 1, active: 0 });
     },
   );
+
+  /** How two callers of a group are refused what its function came back with. */
+  async function refusalOf(isolate: Isolation, result: unknown): Promise<unknown> {
+    const group = new Group({ name: 'products', isolate });
+    const work = deferred<unknown>();
+    const calls = [1, 2].map(() => errorOf(() => group.run('42', () => work.promise)));
+    work.resolve([{ part: result }]);
+    return (await Promise.all(calls))[0];
+  }
+
+  it.each([
+    ['Date', new Date(0)],
+    ['RegExp', /a/],
+    ['Map', new Map()],
+    ['Set', new Set()],
+    ['Buffer', Buffer.of(1)],
+    ['Uint8Array', Uint8Array.of(1)],
+    ['RangeError', new RangeError('a')],
+  ])("'freeze': refuses a %s, which stays changeable, and says that 'clone' takes it", async (name, result) => {
+    expectRefusal(await refusalOf('freeze', result), {
+      type: UnshareableResultError,
+      code: 'ERR_SINGLEFLIGHT_UNSHAREABLE_RESULT',
+      message:
+        `The function came back with an instance of ${name} at result[0].part for key '42' in group 'products', which ` +
+        "`isolate: 'freeze'` refuses, because it stays changeable when it is frozen. Take 'clone', which gives each " +
+        "caller a copy, give `isolate` a function, or take 'none'.",
+      group: 'products',
+      describedKey: '42',
+    });
+    await expect(refusalOf('clone', result)).rejects.toThrow('Nothing was refused.');
+  });
+
+  it.each<[Isolation]>([['clone'], ['freeze']])('%p: refuses a function and a symbol', async (isolate) => {
+    for (const result of [(): number => 1, Symbol('a')]) {
+      expectRefusal(await refusalOf(isolate, result), {
+        type: UnshareableResultError,
+        code: 'ERR_SINGLEFLIGHT_UNSHAREABLE_RESULT',
+        message:
+          `The function came back with a ${typeof result} at result[0].part for key '42' in group 'products', which ` +
+          `\`isolate: '${String(isolate)}'\` refuses, because it cannot be copied. Leave it out, give \`isolate\` a ` +
+          "function, or take 'none'.",
+        group: 'products',
+        describedKey: '42',
+      });
+    }
+  });
 
   describe('of a result that lingers', () => {
     fakeTime();
