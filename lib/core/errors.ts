@@ -2,6 +2,8 @@ import { inspect } from './inspect.js';
 
 /** Where an error happened: on which group and, where one is known, which key, as `describeKey` prints it. */
 export interface ErrorPlace {
+  /** What was called, as it stands in the code, such as `forRoot({ http })` or `@SingleFlight on Users.find`. */
+  readonly site?: string | undefined;
   readonly group?: string | undefined;
   readonly describedKey?: string | undefined;
 }
@@ -58,11 +60,13 @@ export class InvalidOptionError extends SingleFlightError {
     return new InvalidOptionError(`${within(place)}\`${option}\` is ${inspect(value)}. It must be ${allowed}.`, place);
   }
 
-  /** An option that does not exist. */
-  static unknown(option: string, known: readonly string[], place?: ErrorPlace): InvalidOptionError {
+  /** An option that does not exist; `hint` says where it does. */
+  static unknown(option: string, known: readonly string[], place?: ErrorPlace, hint?: string): InvalidOptionError {
     const options = known.map((name) => `\`${name}\``).join(', ');
+    const where = within(place);
     return new InvalidOptionError(
-      `${within(place)}there is no option \`${option}\`. The options are ${options}.`,
+      `${where}${where === '' ? 'There' : 'there'} is no option \`${option}\`. ` +
+        `The options are ${options}.${hint === undefined ? '' : ` ${hint}`}`,
       place,
     );
   }
@@ -246,6 +250,7 @@ export class DeadlockError extends SingleFlightError {
 }
 
 function within(place: ErrorPlace | undefined): string {
+  if (place?.site !== undefined) return `${place.site}: `;
   return place?.group === undefined ? '' : `Group '${place.group}': `;
 }
 

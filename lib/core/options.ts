@@ -85,8 +85,6 @@ const MAX_TIMER_MS = 2 ** 31 - 1;
 /** Where an option was given: asked only when there is an error to make. */
 export type Where = () => ErrorPlace;
 
-const nowhere: Where = () => ({});
-
 export const FLIGHT_OPTIONS = ['joinWindowMs', 'flightTimeoutMs', 'lingerMs'] as const;
 export const CALL_OPTIONS = ['signal', 'waitTimeoutMs', ...FLIGHT_OPTIONS] as const;
 export const GROUP_OPTIONS = [
@@ -101,13 +99,19 @@ export const GROUP_OPTIONS = [
   'observer',
 ] as const;
 
-/** @throws InvalidOptionError when an option is unknown or its value is not allowed */
-export function checkGroupOptions(options: GroupOptions): void {
-  const place = (): ErrorPlace => placeOf(options);
-  checkNames(options, GROUP_OPTIONS, place);
+const OF_EACH_CALL = 'It is given to each call.';
+/** What is no option of a group, and where it is one. */
+const ELSEWHERE = { waitTimeoutMs: OF_EACH_CALL, signal: OF_EACH_CALL };
+
+/**
+ * @param place where they were given
+ * @throws InvalidOptionError when an option is unknown or its value is not allowed
+ */
+export function checkGroupOptions(options: GroupOptions, place: Where = () => placeOf(options, 'new Group')): void {
+  checkNames(options, GROUP_OPTIONS, place, ELSEWHERE);
   const { name, describeKey, observer } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
-    throw InvalidOptionError.value('name', name, 'a string that is not empty');
+    throw InvalidOptionError.value('name', name, 'a string that is not empty', place());
   }
   if (describeKey !== undefined && typeof describeKey !== 'function') {
     throw InvalidOptionError.value('describeKey', describeKey, 'a function from a key to a string', place());
@@ -125,11 +129,10 @@ export function checkGroupOptions(options: GroupOptions): void {
   checkFlightValues(options, place);
 }
 
-/** The group that is being made, if what came as its options has a name. */
-function placeOf(options: unknown): ErrorPlace {
-  if (typeof options !== 'object' || options === null) return {};
-  const { name } = options as { name?: unknown };
-  return typeof name === 'string' ? { group: name } : {};
+/** The group that is being made, if what came as its options has a name; else what makes it. */
+export function placeOf(options: unknown, site: string): ErrorPlace {
+  const { name } = (typeof options === 'object' && options !== null ? options : {}) as { name?: unknown };
+  return typeof name === 'string' && name !== '' ? { group: name } : { site };
 }
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
@@ -166,18 +169,32 @@ export function limitsOf(
   };
 }
 
-/** @throws InvalidOptionError when `options` is no object, or has a name that is not among the known ones */
-export function checkNames(options: object, known: readonly string[], place: Where = nowhere): void {
+/**
+ * @param elsewhere of names that are no options here, a sentence that says where they are
+ * @throws InvalidOptionError when `options` is no object, or has a name that is not among the known ones
+ */
+export function checkNames(
+  options: object,
+  known: readonly string[],
+  place: Where,
+  elsewhere: Readonly<Record<string, string>> = {},
+): void {
   if (typeof options !== 'object' || (options as unknown) === null) {
     throw InvalidOptionError.value('options', options, 'an object', place());
   }
   for (const name in options) {
-    if (!known.includes(name)) throw InvalidOptionError.unknown(name, known, place());
+    if (known.includes(name)) continue;
+    throw InvalidOptionError.unknown(
+      name,
+      known,
+      place(),
+      Object.hasOwn(elsewhere, name) ? elsewhere[name] : undefined,
+    );
   }
 }
 
 /** @throws InvalidOptionError when there is no such isolation */
-export function checkIsolation(isolate: unknown, place: Where = nowhere): void {
+export function checkIsolation(isolate: unknown, place: Where): void {
   if (isolate === undefined || typeof isolate === 'function') return;
   if (isolate === 'none' || isolate === 'freeze' || isolate === 'clone') return;
   throw InvalidOptionError.value(

@@ -52,6 +52,8 @@ export function structuredCodec({ classes = [] }: { readonly classes?: readonly 
   return new StructuredCodec(classes);
 }
 
+const SITE: ErrorPlace = { site: 'structuredCodec' };
+
 /** An instance as it travels: its properties, and the name of its class beside them. */
 type Instance = readonly [parts: object, name: string];
 
@@ -63,10 +65,12 @@ class StructuredCodec implements Codec {
   constructor(classes: readonly CarriedClass[]) {
     for (const carried of classes) {
       if (typeof carried.class !== 'function') {
-        throw InvalidOptionError.value('classes', carried.class, 'an array of { class }, each with a class');
+        throw InvalidOptionError.value('classes', carried.class, 'an array of { class }, each with a class', SITE);
       }
       const name = carried.name ?? carried.class.name;
-      if (this.byName.has(name)) throw InvalidOptionError.value('classes', name, 'of classes with different names');
+      if (this.byName.has(name)) {
+        throw InvalidOptionError.value('classes', name, 'of classes with different names', SITE);
+      }
       this.byName.set(name, carried);
       this.byPrototype.set(carried.class.prototype as object, [name, carried]);
     }

@@ -87,7 +87,10 @@ export class ErrorCodec {
   private readonly data = structuredCodec();
 
   /** @throws InvalidOptionError when what is registered is no class of errors, or two have one name */
-  constructor(classes: readonly ErrorClass[]) {
+  constructor(
+    classes: readonly ErrorClass[],
+    private readonly place: ErrorPlace = {},
+  ) {
     for (const one of [...LIBRARY, ...classes]) this.register(one);
   }
 
@@ -107,10 +110,11 @@ export class ErrorCodec {
         'errors',
         one.class,
         'an array of { class, properties }, each with a class of errors',
+        this.place,
       );
     }
     if (this.byName.has(one.class.name)) {
-      throw InvalidOptionError.value('errors', one.class.name, 'of classes with different names');
+      throw InvalidOptionError.value('errors', one.class.name, 'of classes with different names', this.place);
     }
     this.byName.set(one.class.name, one);
     this.byPrototype.set(one.class.prototype as object, one);

@@ -10,6 +10,7 @@ import {
   checkCallOptions,
   checkGroupOptions,
   checkNames,
+  placeOf,
   GROUP_OPTIONS,
   type CallOptions,
   type CloseOptions,
@@ -78,12 +79,12 @@ export class FleetGroup {
 
   /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
   constructor(options: FleetGroupOptions) {
-    checkNames(options, FLEET_GROUP_OPTIONS);
+    const place = (): ErrorPlace => placeOf(options, 'new FleetGroup');
+    checkNames(options, FLEET_GROUP_OPTIONS, place);
     const { fleet, lingerMs = 0, describeKey = describeKeyByDefault, observer } = options;
-    const place = (): ErrorPlace => ({ group: options.name ?? 'default' });
     if (fleet !== undefined) checkNamed('fleet', fleet, place);
     // Checked by the group itself, and not among what it is made with: its flights do not linger here.
-    checkGroupOptions(only(options, GROUP_OPTIONS));
+    checkGroupOptions(only(options, GROUP_OPTIONS), place);
     this.#group = new Group({
       ...only(options, GROUP_OPTIONS),
       lingerMs: 0,

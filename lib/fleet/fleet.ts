@@ -52,7 +52,7 @@ export class Fleet implements HealthHost {
     place: () => ErrorPlace = () => ({}),
   ) {
     const { codec, ...limits } = fleetLimitsOf(options, place);
-    const errors = new ErrorCodec(options.errors ?? []);
+    const errors = new ErrorCodec(options.errors ?? [], place());
     this.limits = limits;
     this.engine = options.engine;
     this.app = options.app;

@@ -93,7 +93,18 @@ function checkEngine(engine: unknown, place: Where): FlightEngine {
     typeof limits?.minLeaseMs === 'number' &&
     typeof limits.maxPayloadBytes === 'number';
   if (isEngine) return found as FlightEngine;
-  throw InvalidOptionError.value('engine', engine, 'a FlightEngine, such as a RedisEngine', place());
+  const wrapped = wrapperFor(found);
+  const allowed = `a FlightEngine, such as a RedisEngine${wrapped === undefined ? '' : `. Wrap it: ${wrapped}`}`;
+  throw InvalidOptionError.value('engine', engine, allowed, place());
+}
+
+/** What makes an engine of a client that came instead of one. */
+function wrapperFor(client: object | null | undefined): string | undefined {
+  if (typeof client !== 'object' || client === null) return undefined;
+  const has = (...methods: string[]): boolean =>
+    methods.every((method) => typeof (client as Record<string, unknown>)[method] === 'function');
+  if (has('duplicate', 'sendCommand')) return 'new RedisEngine({ client })';
+  return has('query', 'connect') ? 'new PostgresEngine({ pool })' : undefined;
 }
 
 function checkDuration(option: string, value: unknown, least: number, place: Where): void {

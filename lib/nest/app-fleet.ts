@@ -29,6 +29,9 @@ export interface FleetPlace {
   readonly key: string;
 }
 
+/** Where an app's fleet is set up, for errors. */
+export const FLEET_PLACE = { site: 'forRoot({ fleet })' };
+
 /** An app's part in its fleet: the flights of all its groups that have a name there. */
 export class AppFleet {
   private readonly fleet: Fleet;
@@ -41,7 +44,7 @@ export class AppFleet {
   /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
   constructor(options: FleetOptions, sinks: EventSinks) {
     const errors = [...HTTP_ERRORS, ...(options.errors ?? [])];
-    this.fleet = new Fleet({ ...options, errors }, this.logging(sinks), () => ({ group: 'fleet' }));
+    this.fleet = new Fleet({ ...options, errors }, this.logging(sinks), () => FLEET_PLACE);
   }
 
   /**

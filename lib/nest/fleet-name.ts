@@ -35,7 +35,7 @@ export function splitFleet<O extends FleetCallOptions>(
  */
 export function requireFleet(host: FleetHost, name: string | undefined, source: string): AppFleet | undefined {
   if (name === undefined) return undefined;
-  checkNamed('fleet', name, () => ({}));
+  checkNamed('fleet', name, () => ({ site: source }));
   if (host.fleet !== undefined) return host.fleet;
   throw new InvalidOptionError(
     `${source} names the flight '${name}' of a fleet, and the app has none. ` +

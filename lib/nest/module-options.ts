@@ -1,6 +1,7 @@
 import type { ExecutionContext } from '@nestjs/common';
-import { InvalidOptionError } from '../core/errors.js';
+import { InvalidOptionError, type ErrorPlace } from '../core/errors.js';
 import { fleetLimitsOf, type FleetOptions } from '../fleet/options.js';
+import { FLEET_PLACE } from './app-fleet.js';
 import { describeKeyByDefault, type FlightKey } from '../core/key.js';
 import { checkCallOptions, checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
 
@@ -45,42 +46,61 @@ export interface SingleFlightModuleOptions extends GroupOptions {
 export const MODULE_OPTIONS = [...GROUP_OPTIONS, 'enabled', 'http', 'fleet'] as const;
 export const HTTP_OPTIONS = ['share', 'identity', 'vary', 'waitTimeoutMs', 'currentFlight'] as const;
 
-/** @throws InvalidOptionError when an option is unknown or its value is not allowed */
-export function checkModuleOptions(options: SingleFlightModuleOptions): void {
-  checkNames(options, MODULE_OPTIONS);
-  const { enabled, http, fleet, ...group } = options;
-  checkGroupOptions(group);
-  if (fleet !== undefined) fleetLimitsOf(fleet, () => ({ group: 'fleet' }));
-  if (enabled !== undefined && typeof enabled !== 'boolean') {
-    throw InvalidOptionError.value('enabled', enabled, 'true or false');
-  }
-  if (http === undefined) return;
-  checkHttpOptions(http);
-  if (http.share === 'user' && http.identity === undefined) {
-    throw InvalidOptionError.value('identity', undefined, "a function from an execution context to a key, for 'user'");
-  }
-}
+const FOR_ROOT: ErrorPlace = { site: 'forRoot' };
+
+/** What is no option of a group, and where in an app it is one. */
+export const ELSEWHERE = {
+  waitTimeoutMs: 'It is given to a call, to @SingleFlight, to wrap, or to forRoot({ http }).',
+  signal: 'It is given to a call.',
+};
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
-export function checkHttpOptions(http: SingleFlightHttpOptions): void {
-  checkNames(http, HTTP_OPTIONS);
+export function checkModuleOptions(options: SingleFlightModuleOptions): void {
+  checkNames(options, MODULE_OPTIONS, () => FOR_ROOT, ELSEWHERE);
+  const { enabled, http, fleet, ...group } = options;
+  checkGroupOptions(group, () => FOR_ROOT);
+  if (fleet !== undefined) fleetLimitsOf(fleet, () => FLEET_PLACE);
+  if (enabled !== undefined && typeof enabled !== 'boolean') {
+    throw InvalidOptionError.value('enabled', enabled, 'true or false', FOR_ROOT);
+  }
+  if (http === undefined) return;
+  checkHttpOptions(http, 'forRoot({ http })');
+  if (http.share === 'user' && http.identity === undefined) throw noIdentity("forRoot({ http: { share: 'user' } })");
+}
+
+/** Somebody shares per `'user'`, and nothing says who asks. */
+export function noIdentity(place: string): InvalidOptionError {
+  return new InvalidOptionError(
+    `${place} shares answers per 'user', and nothing says who asks. ` +
+      'Give forRoot({ http: { identity: (context) => … } }), a function that returns a key of the user.',
+  );
+}
+
+/**
+ * @param site where they stand, such as `@SingleFlightShare`
+ * @throws InvalidOptionError when an option is unknown or its value is not allowed
+ */
+export function checkHttpOptions(http: SingleFlightHttpOptions, site: string): void {
+  const place = (): ErrorPlace => ({ site });
+  checkNames(http, HTTP_OPTIONS, place);
   const { share, identity, vary, waitTimeoutMs, currentFlight } = http;
-  checkCallOptions({ waitTimeoutMs }, () => ({}));
+  const wrong = (option: string, value: unknown, allowed: string): InvalidOptionError =>
+    InvalidOptionError.value(option, value, allowed, place());
+  checkCallOptions({ waitTimeoutMs }, place);
   if (share !== undefined && !['client', 'user', 'public'].includes(share)) {
-    throw InvalidOptionError.value('share', share, "'client', 'user' or 'public'");
+    throw wrong('share', share, "'client', 'user' or 'public'");
   }
   if (identity !== undefined && typeof identity !== 'function') {
-    throw InvalidOptionError.value('identity', identity, 'a function from an execution context to a key');
+    throw wrong('identity', identity, 'a function from an execution context to a key');
   }
   if (currentFlight !== undefined && typeof currentFlight !== 'boolean') {
-    throw InvalidOptionError.value('currentFlight', currentFlight, 'true or false');
+    throw wrong('currentFlight', currentFlight, 'true or false');
   }
-  if (vary !== undefined && !Array.isArray(vary))
-    throw InvalidOptionError.value('vary', vary, 'an array of header names');
+  if (vary !== undefined && !Array.isArray(vary)) throw wrong('vary', vary, 'an array of header names');
   for (const name of vary ?? []) {
     // `*` would be taken for a header that nobody sends, and everybody would share.
     if (typeof name !== 'string' || !/^[\w!#$%&'+.^`|~-]+$/.test(name)) {
-      throw InvalidOptionError.value('vary', name, 'an array of header names, each without blanks and none of them *');
+      throw wrong('vary', name, 'an array of header names, each without blanks and none of them *');
     }
   }
 }

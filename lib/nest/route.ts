@@ -1,7 +1,6 @@
 import 'reflect-metadata';
-import { InvalidOptionError } from '../core/errors.js';
 import type { CallOptions } from '../core/options.js';
-import type { HttpShare, SingleFlightHttpOptions } from './module-options.js';
+import { noIdentity, type HttpShare, type SingleFlightHttpOptions } from './module-options.js';
 import { requireFleet, type FleetHost } from './fleet-name.js';
 import { Overlaps } from './overlaps.js';
 import { RequestKeys } from './request-key.js';
@@ -104,13 +103,6 @@ export function checkShares(
       if (typeof method === 'function') check(method, `${controller.name}.${name}`);
     }
   }
-}
-
-function noIdentity(place: string): InvalidOptionError {
-  return new InvalidOptionError(
-    `${place} shares answers per 'user', and nothing says who asks. ` +
-      'Give forRoot({ http: { identity: (context) => … } }), a function that returns a key of the user.',
-  );
 }
 
 /** How many routes were seen: no two have the same id. */

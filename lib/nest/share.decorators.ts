@@ -1,5 +1,5 @@
 import { SetMetadata, type CustomDecorator, type ExecutionContext } from '@nestjs/common';
-import { InvalidKeyError, InvalidOptionError } from '../core/errors.js';
+import { InvalidKeyError, InvalidOptionError, type ErrorPlace } from '../core/errors.js';
 import { inspect } from '../core/inspect.js';
 import { checkNames } from '../core/options.js';
 import { checkNamed } from '../fleet/options.js';
@@ -63,10 +63,11 @@ export const SKIP = metadataKey('skip');
  * ```
  */
 export function SingleFlightShare(share: HttpShare, options: ShareOptions = {}): CustomDecorator<symbol> {
-  checkNames(options, ['vary', 'fleet']);
+  const place = (): ErrorPlace => ({ site: '@SingleFlightShare' });
+  checkNames(options, ['vary', 'fleet'], place);
   const { vary, fleet } = options;
-  checkHttpOptions({ vary, share });
-  if (fleet !== undefined) checkNamed('fleet', fleet, () => ({}));
+  checkHttpOptions({ vary, share }, '@SingleFlightShare');
+  if (fleet !== undefined) checkNamed('fleet', fleet, place);
   if (fleet !== undefined && share === 'client') {
     throw new InvalidOptionError(
       `@SingleFlightShare('client', { fleet: '${fleet}' }): what tells one client from another are its headers and its ` +

@@ -1,5 +1,5 @@
 import 'reflect-metadata';
-import { InvalidKeyError, InvalidOptionError } from '../core/errors.js';
+import { InvalidKeyError, InvalidOptionError, type ErrorPlace } from '../core/errors.js';
 import { inspect } from '../core/inspect.js';
 import { checkCallOptions, checkIsolation, checkNames, FLIGHT_OPTIONS } from '../core/options.js';
 import type { FlightInfo } from '../core/stats.js';
@@ -50,7 +50,6 @@ export const SingleFlight: SingleFlightDecoratorFactory = (
         'Write @SingleFlight((id: string) => id).',
     );
   }
-  checkOptions(options);
   const decorate = (...place: DecoratorArguments): unknown =>
     isTc39(place)
       ? decorateTc39(keyFn as AnyKeyFunction, options, ...place)
@@ -131,6 +130,7 @@ function decorateLegacy(
 ): PropertyDescriptor {
   const method = descriptor?.value as unknown;
   if (descriptor === undefined || typeof method !== 'function') throw notAMethod(String(property));
+  checkOptions(options, `${nameOfOwner(target)}.${String(property)}`);
   const declared: unknown = Reflect.getMetadata('design:returntype', target, property);
   const decoration = new Decoration(
     property,
@@ -157,6 +157,8 @@ function decorateTc39(
       `@SingleFlight stands twice on ${String(context.name)}. One call would wait for itself: remove one.`,
     );
   }
+  // The class has no name that is known by now.
+  checkOptions(options, String(context.name));
   const decoration = new Decoration(context.name, method, keyFn, options, kindOf(method, undefined));
   context.addInitializer(function () {
     registerOnInstance(this, decoration);
@@ -193,17 +195,18 @@ function kindOf(method: AnyMethod, declared: unknown): 'promise' | 'observable' 
   return typeof declared === 'function' && declared.name === 'Observable' ? 'observable' : undefined;
 }
 
-function checkOptions(options: SingleFlightOptions): void {
-  checkNames(options, DECORATOR_OPTIONS);
+function checkOptions(options: SingleFlightOptions, method: string): void {
+  const place = (): ErrorPlace => ({ site: `@SingleFlight on ${method}` });
+  checkNames(options, DECORATOR_OPTIONS, place);
   const { group, scope, isolate, fleet, ...call } = options;
-  if (fleet !== undefined) checkNamed('fleet', fleet, () => ({}));
-  checkCallOptions(call, () => ({}));
-  checkIsolation(isolate);
+  if (fleet !== undefined) checkNamed('fleet', fleet, place);
+  checkCallOptions(call, place);
+  checkIsolation(isolate, place);
   if (group !== undefined && (typeof group !== 'string' || group === '')) {
-    throw InvalidOptionError.value('group', group, "a group's name");
+    throw InvalidOptionError.value('group', group, "a group's name", place());
   }
   if (scope !== undefined && !['instance', 'class'].includes(scope)) {
-    throw InvalidOptionError.value('scope', scope, "'instance' or 'class'");
+    throw InvalidOptionError.value('scope', scope, "'instance' or 'class'", place());
   }
 }
 

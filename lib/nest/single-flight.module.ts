@@ -1,6 +1,7 @@
 import { ConfigurableModuleBuilder, Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
-import { checkGroupOptions, type GroupOptions } from '../core/options.js';
-import type { SingleFlightModuleOptions } from './module-options.js';
+import type { ErrorPlace } from '../core/errors.js';
+import { checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
+import { ELSEWHERE, type SingleFlightModuleOptions } from './module-options.js';
 import { SingleFlightRegistry } from './single-flight.registry.js';
 import { SingleFlightService } from './single-flight.service.js';
 import { getSingleFlightToken, groupOptionsToken, SINGLE_FLIGHT_HOST, SINGLE_FLIGHT_REGISTRY } from './tokens.js';
@@ -93,7 +94,10 @@ export class SingleFlightModule extends ConfigurableModuleClass {
 
 function featureProviders(group: string | ({ name: string } & GroupOptions)): Provider[] {
   const { name, ...options } = typeof group === 'string' ? { name: group } : group;
-  checkGroupOptions({ name, ...options });
+  const site = typeof name === 'string' ? `forFeature('${name}')` : 'forFeature';
+  const place = (): ErrorPlace => ({ site, group: typeof name === 'string' ? name : undefined });
+  checkNames(options, GROUP_OPTIONS, place, ELSEWHERE);
+  checkGroupOptions({ name, ...options }, place);
   const service: Provider = {
     provide: getSingleFlightToken(name),
     useFactory: (registry: SingleFlightRegistry) => registry.service(name),

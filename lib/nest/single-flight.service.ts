@@ -6,7 +6,7 @@ import type { FlightFunction } from '../core/flight.js';
 import { Group } from '../core/group.js';
 import type { BatchFunction } from '../core/batch.js';
 import { encodeKey, type FlightKey } from '../core/key.js';
-import type { CallOptions, FlightOptions } from '../core/options.js';
+import { CALL_OPTIONS, checkNames, type CallOptions, type FlightOptions } from '../core/options.js';
 import type { Result, Success } from '../core/result.js';
 import type { FlightInfo, GroupStats } from '../core/stats.js';
 import { resultOf } from '../rx/do-chan.js';
@@ -19,6 +19,8 @@ import { wrapFunction, type WrapOptions, type Wrapped } from './wrap.js';
 
 /** What a call of a {@link SingleFlightService} takes. */
 export type ServiceCallOptions = CallOptions & FlightOptions & FleetCallOptions;
+
+const SERVICE_CALL_OPTIONS = [...CALL_OPTIONS, 'fleet'] as const;
 
 /**
  * A group as a Nest provider: inject it, and give it keys of any `FlightKey` kind.
@@ -69,6 +71,7 @@ export class SingleFlightService {
    */
   run<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Promise<T> {
     try {
+      this.checkNames(key, options);
       if (options !== undefined && 'fleet' in options) return this.board(key, fn, options).promise;
       const encoded = this.encode(key);
       return encoded === undefined ? this.alone(fn, options).promise : this.group.run(encoded, fn, options);
@@ -80,6 +83,7 @@ export class SingleFlightService {
   /** As {@link run}, and says how it went. See {@link Group.do}. */
   do<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Promise<Success<T>> {
     try {
+      this.checkNames(key, options);
       const named = options !== undefined && 'fleet' in options;
       const encoded = named ? undefined : this.encode(key);
       if (encoded !== undefined) return this.group.do(encoded, fn, options);
@@ -119,7 +123,10 @@ export class SingleFlightService {
    * one caller, who leaves when the last subscriber unsubscribes before the result. Go's `DoChan`.
    */
   doChan<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Observable<Result<T>> {
-    return resultOf(() => this.board(key, fn, options, { leavable: true }));
+    return resultOf(() => {
+      this.checkNames(key, options);
+      return this.board(key, fn, options, { leavable: true });
+    });
   }
 
   /**
@@ -181,6 +188,15 @@ export class SingleFlightService {
   /** Whether the engine of the app's fleet answers; undefined where it has no fleet. */
   fleetHealth(): FleetHealth | undefined {
     return this.app.fleet?.health;
+  }
+
+  /** The group does not know that a flight may have a name in the fleet. */
+  private checkNames(key: KeyResult, options: ServiceCallOptions | undefined): void {
+    if (options === undefined) return;
+    checkNames(options, SERVICE_CALL_OPTIONS, () => {
+      const encoded = this.encode(key);
+      return encoded === undefined ? { group: this.group.name } : this.group.place(encoded);
+    });
   }
 
   /** Takes a seat on a flight: this process's own, one of the fleet, or one that nobody can join. */

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../core/errors.js';
+import { InvalidOptionError, type ErrorPlace } from '../core/errors.js';
 import { checkNames } from '../core/options.js';
 import type { PostgresPlace } from './names.js';
 import type { PostgresClient, PostgresPool } from './pool.js';
@@ -21,46 +21,51 @@ export interface PostgresEngineOptions extends PostgresPlace {
 
 export const POSTGRES_ENGINE_OPTIONS = ['pool', 'connect', 'schema', 'table', 'maxPayloadBytes'] as const;
 
+const SITE = 'new PostgresEngine';
+const PLACE: ErrorPlace = { site: SITE };
 const NAME = /^[A-Za-z_]\w{0,30}$/;
 /** In an answer it is text, of two characters a byte, and a string of V8 has an end. */
 const LONGEST_PAYLOAD = 128 * 1024 * 1024;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkPostgresEngineOptions(options: PostgresEngineOptions): void {
-  checkNames(options, POSTGRES_ENGINE_OPTIONS);
-  checkPlaceNames(options);
+  checkNames(options, POSTGRES_ENGINE_OPTIONS, () => PLACE);
+  checkPlaceNames(options, PLACE);
   const { pool, connect, maxPayloadBytes: bytes } = options;
   checkPool(pool, connect === undefined);
   if (connect !== undefined && typeof connect !== 'function') {
-    throw InvalidOptionError.value('connect', connect, 'a function that resolves to a connected client');
+    throw InvalidOptionError.value('connect', connect, 'a function that resolves to a connected client', PLACE);
   }
   if (bytes !== undefined && !(Number.isInteger(bytes) && bytes >= 1 && bytes <= LONGEST_PAYLOAD)) {
-    throw InvalidOptionError.value('maxPayloadBytes', bytes, `a whole number of bytes from 1 to ${LONGEST_PAYLOAD}`);
+    const allowed = `a whole number of bytes from 1 to ${LONGEST_PAYLOAD}`;
+    throw InvalidOptionError.value('maxPayloadBytes', bytes, allowed, PLACE);
   }
 }
 
 /** @throws InvalidOptionError when a name is not allowed */
 export function checkPlace(place: PostgresPlace): void {
-  checkNames(place, ['schema', 'table']);
-  checkPlaceNames(place);
+  const site = { site: 'postgresEngineSql' };
+  checkNames(place, ['schema', 'table'], () => site);
+  checkPlaceNames(place, site);
 }
 
-function checkPlaceNames(place: PostgresPlace): void {
+function checkPlaceNames(place: PostgresPlace, where: ErrorPlace): void {
   for (const option of ['schema', 'table'] as const) {
     const value: unknown = place[option];
     if (value === undefined || (typeof value === 'string' && NAME.test(value))) continue;
-    throw InvalidOptionError.value(option, value, 'a name of 1 to 31 letters, digits and `_`');
+    throw InvalidOptionError.value(option, value, 'a name of 1 to 31 letters, digits and `_`', where);
   }
 }
 
 function checkPool(pool: unknown, listensToo: boolean): void {
   const { query, connect, options } = (pool ?? {}) as Partial<PostgresPool>;
   if (typeof query !== 'function' || typeof connect !== 'function') {
-    throw InvalidOptionError.value('pool', pool, 'a Pool of pg, version 8 or later');
+    throw InvalidOptionError.value('pool', pool, 'a Pool of pg, version 8 or later', PLACE);
   }
   if (listensToo && options?.max === 1) {
     throw new InvalidOptionError(
-      '`pool` has a single connection, which would listen and do nothing else. Give it `max: 2` or more, or hand in ' +
+      `${SITE}: ` +
+        '`pool` has a single connection, which would listen and do nothing else. Give it `max: 2` or more, or hand in ' +
         '`connect`.',
     );
   }

@@ -1,4 +1,4 @@
-import { InvalidOptionError } from '../core/errors.js';
+import { InvalidOptionError, type ErrorPlace } from '../core/errors.js';
 import { checkNames } from '../core/options.js';
 import type { RedisConnection } from './connection.js';
 import { IoredisConnection, isIoredis, type IoredisClient } from './ioredis-client.js';
@@ -38,20 +38,22 @@ export const REDIS_ENGINE_OPTIONS = [
   'maxPayloadBytes',
 ] as const;
 
+const SITE = 'new RedisEngine';
+const PLACE: ErrorPlace = { site: SITE };
 const SHORTEST_SECRET = 16;
 /** What Redis takes in one string. */
 const LONGEST_PAYLOAD = 512 * 1024 * 1024;
 
 /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
 export function checkRedisEngineOptions(options: RedisEngineOptions): void {
-  checkNames(options, REDIS_ENGINE_OPTIONS);
+  checkNames(options, REDIS_ENGINE_OPTIONS, () => PLACE);
   const { prefix, secret, inlineBytes, maxPayloadBytes } = options;
   if (prefix !== undefined && !(typeof prefix === 'string' && /^[\w.:-]{1,64}$/.test(prefix))) {
-    throw InvalidOptionError.value('prefix', prefix, '1 to 64 letters, digits and `.:_-`');
+    throw InvalidOptionError.value('prefix', prefix, '1 to 64 letters, digits and `.:_-`', PLACE);
   }
   if (secret !== undefined && !(typeof secret === 'string' && secret.length >= SHORTEST_SECRET)) {
     // Not the value: it would be in a log.
-    throw new InvalidOptionError(`\`secret\` must be a string of at least ${SHORTEST_SECRET} characters.`);
+    throw new InvalidOptionError(`${SITE}: \`secret\` must be a string of at least ${SHORTEST_SECRET} characters.`);
   }
   checkBytes('inlineBytes', inlineBytes, 0);
   checkBytes('maxPayloadBytes', maxPayloadBytes, 1);
@@ -61,14 +63,15 @@ function checkBytes(option: string, value: unknown, least: number): void {
   if (value === undefined || (Number.isInteger(value) && Number(value) >= least && Number(value) <= LONGEST_PAYLOAD)) {
     return;
   }
-  throw InvalidOptionError.value(option, value, `a whole number of bytes from ${least} to ${LONGEST_PAYLOAD}`);
+  throw InvalidOptionError.value(option, value, `a whole number of bytes from ${least} to ${LONGEST_PAYLOAD}`, PLACE);
 }
 
 /** @throws InvalidOptionError when it is no client that is known here */
 export function connectionOf({ client, subscriber }: RedisEngineOptions): RedisConnection {
   if (subscriber !== undefined && (subscriber as unknown) === client) {
     throw new InvalidOptionError(
-      '`subscriber` is the same connection as `client`, and a connection that subscribes takes no other command. Leave ' +
+      `${SITE}: ` +
+        '`subscriber` is the same connection as `client`, and a connection that subscribes takes no other command. Leave ' +
         'it out, or hand in client.duplicate().',
     );
   }
@@ -103,8 +106,8 @@ function isClient<C extends RedisClient>(value: unknown, isOne: (client: object)
 
 /** Not with the value itself: the options of a client have passwords in them. */
 function notAClient(option: string, value: unknown, allowed: string): InvalidOptionError {
-  if (typeof value !== 'object' || value === null) return InvalidOptionError.value(option, value, allowed);
+  if (typeof value !== 'object' || value === null) return InvalidOptionError.value(option, value, allowed, PLACE);
   const { constructor } = value as { constructor?: { name?: unknown } };
   const name = typeof constructor?.name === 'string' ? constructor.name : 'no class';
-  return new InvalidOptionError(`\`${option}\` is an object of ${name}. It must be ${allowed}.`);
+  return new InvalidOptionError(`${SITE}: \`${option}\` is an object of ${name}. It must be ${allowed}.`);
 }

@@ -85,8 +85,9 @@ describe('Abuse of the options of a group', () => {
       type,
       code,
       message:
-        'there is no option `waitTimeoutMs`. The options are `name`, `joinWindowMs`, `flightTimeoutMs`, `lingerMs`, ' +
-        '`isolate`, `maxFlights`, `maxFollowers`, `context`, `detectDeadlocks`, `describeKey`, `observer`.',
+        'new Group: there is no option `waitTimeoutMs`. The options are `name`, `joinWindowMs`, `flightTimeoutMs`, `lingerMs`, ' +
+        '`isolate`, `maxFlights`, `maxFollowers`, `context`, `detectDeadlocks`, `describeKey`, `observer`. ' +
+        'It is given to each call.',
     });
   });
 
@@ -99,7 +100,7 @@ describe('Abuse of the options of a group', () => {
     expectRefusal(await errorOf(() => new Group(options as never)), {
       type,
       code,
-      message: `\`options\` is ${printed}. It must be an object.`,
+      message: `new Group: \`options\` is ${printed}. It must be an object.`,
     });
   });
 
@@ -112,7 +113,7 @@ describe('Abuse of the options of a group', () => {
     expectRefusal(await errorOf(() => new Group({ name } as never)), {
       type,
       code,
-      message: `\`name\` is ${printed}. It must be a string that is not empty.`,
+      message: `new Group: \`name\` is ${printed}. It must be a string that is not empty.`,
     });
   });
 

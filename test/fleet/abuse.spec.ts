@@ -1,4 +1,7 @@
 import { describe, expect, it } from '@jest/globals';
+import { Redis } from 'ioredis';
+import pg from 'pg';
+import { createClient } from 'redis';
 import { InvalidKeyError, InvalidOptionError } from '../../lib/core/errors.js';
 import { FleetGroup } from '../../lib/fleet/fleet-group.js';
 import { MemoryEngine } from '../../lib/fleet/memory-engine.js';
@@ -50,13 +53,33 @@ describe('Abuse of the options of a fleet', () => {
 
   it('an option that does not exist', async () => {
     expectRefusal(await errorOf(() => new FleetGroup({ ...good, lease: 1 } as never)), {
-      ...{ type, code },
+      ...{ type, code, group: 'products' },
       message:
-        'there is no option `lease`. The options are `name`, `joinWindowMs`, `flightTimeoutMs`, `lingerMs`, `isolate`, ' +
+        "Group 'products': there is no option `lease`. " +
+        'The options are `name`, `joinWindowMs`, `flightTimeoutMs`, `lingerMs`, `isolate`, ' +
         '`maxFlights`, `maxFollowers`, `context`, `detectDeadlocks`, `describeKey`, `observer`, `app`, `version`, ' +
         '`engine`, `leaseMs`, `retainMs`, `maxRunMs`, `operationTimeoutMs`, `degradeAfterMs`, `whenDown`, `codec`, ' +
         '`errors`, `random`, `fleet`.',
     });
+  });
+
+  it('names the constructor where the group has no name', async () => {
+    const refused = await errorOf(() => new FleetGroup({ ...good, name: undefined, lease: 1 } as never));
+    expect(String(refused)).toMatch(/^InvalidOptionError: new FleetGroup: there is no option `lease`\. The options/);
+    const errors = [{ class: class Sold extends Error {} }, { class: class Sold extends Error {} }];
+    expectRefusal(await errorOf(() => new FleetGroup({ ...good, errors })), {
+      ...{ type, code, group: 'products' },
+      message: `Group 'products': \`errors\` is the string "Sold". It must be of classes with different names.`,
+    });
+  });
+
+  it.each<[string, object, string]>([
+    ["ioredis' Redis", new Redis({ lazyConnect: true }), 'new RedisEngine({ client })'],
+    ["node-redis' createClient", createClient(), 'new RedisEngine({ client })'],
+    ["pg's Pool", new pg.Pool(), 'new PostgresEngine({ pool })'],
+  ])('an engine that is %s: it has to be wrapped', async (_, engine, wrapped) => {
+    const message = String(await errorOf(() => new FleetGroup({ ...good, engine } as never)));
+    expect(message).toContain(`It must be a FlightEngine, such as a RedisEngine. Wrap it: ${wrapped}. [ERR_`);
   });
 
   it('an option of a group', async () => {

@@ -148,20 +148,51 @@ describe('Refused when the class is defined', () => {
   });
 
   it.each([
-    [{ waitTimeoutMs: 0 }, /^`waitTimeoutMs` is the number 0\. It must be a number of milliseconds above 0 /],
-    [{ flightTimeoutMs: -1 }, /^`flightTimeoutMs` is the number -1\. It must be a number of milliseconds above 0 /],
-    [{ lingerMs: Infinity }, /^`lingerMs` is the number Infinity\. It must be a number of milliseconds from 0 to /],
-    [{ joinWindowMs: '5' }, /^`joinWindowMs` is the string "5"\. It must be a number of milliseconds above 0, or /],
-    [{ group: '' }, /^`group` is the string ""\. It must be a group's name\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/],
-    [{ group: 1 }, /^`group` is the number 1\. It must be a group's name\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/],
+    [
+      { waitTimeoutMs: 0 },
+      /^@SingleFlight on Users\.find: `waitTimeoutMs` is the number 0\. It must be a number of milliseconds above 0 /,
+    ],
+    [
+      { flightTimeoutMs: -1 },
+      /^@SingleFlight on Users\.find: `flightTimeoutMs` is the number -1\. It must be a number of milliseconds above 0 /,
+    ],
+    [
+      { lingerMs: Infinity },
+      /^@SingleFlight on Users\.find: `lingerMs` is the number Infinity\. It must be a number of milliseconds from 0 to /,
+    ],
+    [
+      { joinWindowMs: '5' },
+      /^@SingleFlight on Users\.find: `joinWindowMs` is the string "5"\. It must be a number of milliseconds above 0, or /,
+    ],
+    [
+      { group: '' },
+      /^@SingleFlight on Users\.find: `group` is the string ""\. It must be a group's name\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
+    ],
+    [
+      { group: 1 },
+      /^@SingleFlight on Users\.find: `group` is the number 1\. It must be a group's name\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
+    ],
     [
       { scope: 'app' },
-      /^`scope` is the string "app"\. It must be 'instance' or 'class'\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
+      /^@SingleFlight on Users\.find: `scope` is the string "app"\. It must be 'instance' or 'class'\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
     ],
-    [{ ttl: 5 }, /^there is no option `ttl`\. The options are `waitTimeoutMs`, .*`group`, `scope`/],
-    [{ signal: AbortSignal.abort() }, /^there is no option `signal`\. /],
+    [
+      { ttl: 5 },
+      /^@SingleFlight on Users\.find: there is no option `ttl`\. The options are `waitTimeoutMs`, .*`group`, `scope`/,
+    ],
+    [{ signal: AbortSignal.abort() }, /^@SingleFlight on Users\.find: there is no option `signal`\. /],
+    [{ fleet: '' }, /^@SingleFlight on Users\.find: `fleet` is the string ""\. /],
+    [null, /^@SingleFlight on Users\.find: `options` is null\. It must be an object\./],
   ])('the options %j', (options, message) => {
-    const decorate = () => SingleFlight(() => 'all', options as SingleFlightOptions);
+    const decorate = () => {
+      class Users {
+        @SingleFlight(() => 'all', options as SingleFlightOptions)
+        async find(): Promise<number> {
+          return 1;
+        }
+      }
+      return Users;
+    };
     expect(decorate).toThrow(InvalidOptionError);
     expect(decorate).toThrow(message);
   });

@@ -164,6 +164,18 @@ describe('@SingleFlight as a decorator of TC39', () => {
     }).toThrow('@SingleFlight stands twice on find. One call would wait for itself: remove one.');
   });
 
+  it('an option that does not exist', () => {
+    expect(() => {
+      class Users {
+        @SingleFlight((id: string) => id, { ttl: 1 } as object)
+        async find(id: string): Promise<string> {
+          return id;
+        }
+      }
+      return Users;
+    }).toThrow('@SingleFlight on find: there is no option `ttl`. The options are `waitTimeoutMs`, ');
+  });
+
   it('is refused on anything but a method', () => {
     const decorate = SingleFlight(() => 'all') as unknown as (...place: unknown[]) => void;
     expect(() => decorate(Users, { kind: 'class', name: 'Users' })).toThrow(

@@ -317,13 +317,15 @@ describe('A name in the fleet is refused', () => {
     const options = { fleet: 'one' } as object;
     await expect(here.doMany([1], () => new Map(), options)).rejects.toThrow(/there is no option `fleet`/);
     expect(() => SingleFlightShare('client', { fleet: 'one' })).toThrow(/these do not leave the process/);
-    expect(() => SingleFlight(() => 1, { fleet: '' })).toThrow(/`fleet`/);
+    await expect(here.run(1, () => 1, { fleet: '' })).rejects.toThrow(
+      /^A call of the group 'default': `fleet` is the string ""/,
+    );
   });
 
   it('where its options are wrong, when the app starts', async () => {
     const options = { app: 'shop', engine: new MemoryEngine(new MemoryHub()), lease: 1 } as FleetOptions;
     await expect(startApp({ imports: [SingleFlightModule.forRoot({ fleet: options })] })).rejects.toThrow(
-      /there is no option `lease`/,
+      /^forRoot\(\{ fleet \}\): there is no option `lease`/,
     );
   });
 });

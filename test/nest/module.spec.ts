@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { afterEach, describe, expect, it, jest } from '@jest/globals';
 import { Injectable, Module } from '@nestjs/common';
 import {
@@ -123,24 +124,48 @@ describe('SingleFlightModule.forRoot', () => {
   });
 
   it.each([
-    [{ lingerMs: -1 }, '`lingerMs` is the number -1. It must be a number of milliseconds from 0 to 2147483647.'],
-    [{ enabled: 'yes' }, '`enabled` is the string "yes". It must be true or false.'],
-    [{ http: { share: 'all' } }, "`share` is the string \"all\". It must be 'client', 'user' or 'public'."],
-    [{ http: { vary: 'accept' } }, '`vary` is the string "accept". It must be an array of header names.'],
+    [
+      { lingerMs: -1 },
+      'forRoot: `lingerMs` is the number -1. It must be a number of milliseconds from 0 to 2147483647.',
+    ],
+    [{ enabled: 'yes' }, 'forRoot: `enabled` is the string "yes". It must be true or false.'],
+    [
+      { http: { share: 'all' } },
+      "forRoot({ http }): `share` is the string \"all\". It must be 'client', 'user' or 'public'.",
+    ],
+    [
+      { http: { vary: 'accept' } },
+      'forRoot({ http }): `vary` is the string "accept". It must be an array of header names.',
+    ],
     [
       { http: { vary: ['accept', '*'] } },
-      '`vary` is the string "*". It must be an array of header names, each without blanks and none of them *.',
+      'forRoot({ http }): `vary` is the string "*". It must be an array of header names, each without blanks and none of them *.',
     ],
     [
       { http: { vary: ['accept, origin'] } },
-      '`vary` is the string "accept, origin". It must be an array of header names, each without blanks and none of them *.',
+      'forRoot({ http }): `vary` is the string "accept, origin". It must be an array of header names, each without blanks and none of them *.',
     ],
     [
       { http: { identity: 1 } },
-      '`identity` is the number 1. It must be a function from an execution context to a key.',
+      'forRoot({ http }): `identity` is the number 1. It must be a function from an execution context to a key.',
     ],
-    [{ http: { ttl: 1 } }, 'there is no option `ttl`. The options are `share`, `identity`, `vary`, `waitTimeoutMs`.'],
-    [{ ttl: 5 }, /^there is no option `ttl`\. The options are `name`, `joinWindowMs`, .*`enabled`, `http`/],
+    [
+      { http: { ttl: 1 } },
+      /^forRoot\(\{ http \}\): there is no option `ttl`\. The options are `share`, `identity`, `vary`, `waitTimeoutMs`/,
+    ],
+    [
+      { http: { share: 'user' } },
+      "forRoot({ http: { share: 'user' } }) shares answers per 'user', and nothing says who asks. " +
+        'Give forRoot({ http: { identity: (context) => … } }), a function that returns a key of the user.',
+    ],
+    [
+      { waitTimeoutMs: 5 },
+      /^forRoot: there is no option `waitTimeoutMs`\. .* It is given to a call, to @SingleFlight, to wrap, or to forRoot\(\{ http \}\)\. \[/,
+    ],
+    [{ name: 'shop', lingerMs: -1 }, /^forRoot: `lingerMs` is the number -1\./],
+    [{ fleet: { app: '' } }, /^forRoot\(\{ fleet \}\): `app` is the string ""\./],
+    [{ fleet: { app: 'shop', engine: new EventEmitter() } }, /^forRoot\(\{ fleet \}\): `engine` is an EventEmitter\./],
+    [{ ttl: 5 }, /^forRoot: there is no option `ttl`\. The options are `name`, `joinWindowMs`, .*`enabled`, `http`/],
   ])('is refused at start with %j', async (options, message) => {
     const module = SingleFlightModule.forRoot(options as SingleFlightModuleOptions);
     await expect(startApp({ imports: [module] })).rejects.toMatchObject({
@@ -201,7 +226,7 @@ describe('SingleFlightModule.forRootAsync', () => {
     const module = SingleFlightModule.forRootAsync({ useFactory: () => ({ joinWindowMs: 0 }) });
     await expect(startApp({ imports: [module] })).rejects.toMatchObject({
       message:
-        '`joinWindowMs` is the number 0. It must be a number of milliseconds above 0, or Infinity. [ERR_SINGLEFLIGHT_INVALID_OPTION]',
+        'forRoot: `joinWindowMs` is the number 0. It must be a number of milliseconds above 0, or Infinity. [ERR_SINGLEFLIGHT_INVALID_OPTION]',
     });
   });
 });
@@ -279,15 +304,22 @@ describe('SingleFlightModule.forFeature', () => {
   });
 
   it.each([
-    [{ name: 'prices', lingerMs: -1 }, /^Group 'prices': `lingerMs` is the number -1\. It must be /],
+    [{ name: 'prices', lingerMs: -1 }, /^forFeature\('prices'\): `lingerMs` is the number -1\. It must be /],
     [
       { name: '' },
-      /^`name` is the string ""\. It must be a string that is not empty\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
+      /^forFeature\(''\): `name` is the string ""\. It must be a string that is not empty\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
     ],
-    ['', /^`name` is the string ""\. It must be a string that is not empty\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/],
+    [
+      '',
+      /^forFeature\(''\): `name` is the string ""\. It must be a string that is not empty\. \[ERR_SINGLEFLIGHT_INVALID_OPTION\]$/,
+    ],
     [
       { name: 'prices', ttl: 1 },
-      /^Group 'prices': there is no option `ttl`\. The options are `name`, `joinWindowMs`, /,
+      /^forFeature\('prices'\): there is no option `ttl`\. The options are `name`, `joinWindowMs`, /,
+    ],
+    [
+      { name: 'prices', waitTimeoutMs: 1 },
+      /^forFeature\('prices'\): .* It is given to a call, to @SingleFlight, to wrap, /,
     ],
   ])('is refused with %j', (group, message) => {
     expect(() => SingleFlightModule.forFeature(group)).toThrow(message);

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import { Injectable } from '@nestjs/common';
 import { SingleFlightModule, SingleFlightService, type FlightKey } from 'nestjs-singleflight';
+import { firstValueFrom } from 'rxjs';
 import { closeApps, startApp } from './support/apps.js';
 import { rejection, Work } from './support/work.js';
 
@@ -223,9 +224,20 @@ describe('What a caller asks for', () => {
 
   it('is refused when it is no option', async () => {
     const service = new SingleFlightService();
-    expect(await rejection(service.run('1', () => 1, { ttl: 5 } as object))).toMatchObject({
+    const options = { ttl: 5 } as object;
+    const refusal = {
       code: 'ERR_SINGLEFLIGHT_INVALID_OPTION',
-      message: expect.stringMatching(/^Group 'default': there is no option `ttl`\. The options are /),
+      message: expect.stringMatching(
+        /^Group 'default': there is no option `ttl`\. The options are `signal`, .*`lingerMs`, `fleet`\. \[/,
+      ),
+      group: 'default',
+      describedKey: '1',
+    };
+    expect(await rejection(service.run('1', () => 1, options))).toMatchObject(refusal);
+    expect(await rejection(service.do('1', () => 1, options))).toMatchObject(refusal);
+    expect(await firstValueFrom(service.doChan('1', () => 1, options))).toMatchObject({ ok: false, error: refusal });
+    expect(await rejection(service.run('1', () => 1, 'fleet' as never))).toMatchObject({
+      message: expect.stringMatching(/^Group 'default': `options` is the string "fleet"\. It must be an object\./),
     });
   });
 });

@@ -30,11 +30,19 @@ describe('A Redis engine', () => {
     [
       'no client',
       {},
-      '`client` is undefined. It must be a client of ioredis (new Redis(), new Cluster()) or of node-redis ' +
+      'new RedisEngine: `client` is undefined. It must be a client of ioredis (new Redis(), new Cluster()) or of node-redis ' +
         '(createClient(), createCluster(), createSentinel()), version 5 or later.',
     ],
-    ['something else', { client: new Map() }, '`client` is an object of Map. It must be a client of ioredis'],
-    ['itself as subscriber', { client: redis, subscriber: redis }, '`subscriber` is the same connection as `client`'],
+    [
+      'something else',
+      { client: new Map() },
+      'new RedisEngine: `client` is an object of Map. It must be a client of ioredis',
+    ],
+    [
+      'itself as subscriber',
+      { client: redis, subscriber: redis },
+      'new RedisEngine: `subscriber` is the same connection as `client`',
+    ],
     [
       'a subscriber of the other library',
       { client: redis, subscriber: createClient() },
@@ -43,25 +51,34 @@ describe('A Redis engine', () => {
     [
       'a prefix with a hash tag',
       { client: redis, prefix: 'a{b}' },
-      '`prefix` is the string "a{b}". It must be 1 to 64 letters',
+      'new RedisEngine: `prefix` is the string "a{b}". It must be 1 to 64 letters',
     ],
-    ['no prefix', { client: redis, prefix: '' }, '`prefix` is the string "". It must be 1 to 64 letters'],
-    ['a short secret', { client: redis, secret: 'hunter2' }, '`secret` must be a string of at least 16 characters.'],
+    [
+      'no prefix',
+      { client: redis, prefix: '' },
+      'new RedisEngine: `prefix` is the string "". It must be 1 to 64 letters',
+    ],
+    [
+      'a short secret',
+      { client: redis, secret: 'hunter2' },
+      'new RedisEngine: `secret` must be a string of at least 16 characters.',
+    ],
     [
       'half a byte',
       { client: redis, inlineBytes: 0.5 },
-      '`inlineBytes` is the number 0.5. It must be a whole number of bytes from 0',
+      'new RedisEngine: `inlineBytes` is the number 0.5. It must be a whole number of bytes from 0',
     ],
     [
       'no payload',
       { client: redis, maxPayloadBytes: 0 },
-      '`maxPayloadBytes` is the number 0. It must be a whole number of bytes from 1',
+      'new RedisEngine: `maxPayloadBytes` is the number 0. It must be a whole number of bytes from 1',
     ],
-    ['an unknown one', { client: redis, keyPrefix: 'a' }, 'there is no option `keyPrefix`'],
+    ['an unknown one', { client: redis, keyPrefix: 'a' }, 'new RedisEngine: there is no option `keyPrefix`'],
   ])('is refused with %s', (_, options, message) => {
     const make = () => new RedisEngine(options as RedisEngineOptions);
     expect(make).toThrow(InvalidOptionError);
     expect(make).toThrow(message);
+    expect(make).toThrow(/^new RedisEngine: /);
     expect(make).not.toThrow('hunter2');
   });
 });

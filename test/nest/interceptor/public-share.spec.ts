@@ -206,13 +206,14 @@ describe.each(PLATFORMS)('forRoot({ http }), on %s', (platform) => {
 describe('What is stated wrongly', () => {
   it('is refused when the class is defined', () => {
     expect(() => SingleFlightShare('everybody' as 'public')).toThrow(
-      "`share` is the string \"everybody\". It must be 'client', 'user' or 'public'.",
+      "@SingleFlightShare: `share` is the string \"everybody\". It must be 'client', 'user' or 'public'.",
     );
     expect(() => SingleFlightShare('public', { vary: 'accept' as unknown as string[] })).toThrow(
-      '`vary` is the string "accept". It must be an array of header names.',
+      '@SingleFlightShare: `vary` is the string "accept". It must be an array of header names.',
     );
     expect(() => SingleFlightShare('public', { very: [] } as { vary?: string[] })).toThrow(
-      'there is no option `very`. The options are `vary`, `fleet`.',
+      '@SingleFlightShare: there is no option `very`. The options are `vary`, `fleet`.',
     );
+    expect(() => SingleFlightShare('public', { fleet: '' })).toThrow('@SingleFlightShare: `fleet` is the string ""');
   });
 });
