@@ -16,6 +16,8 @@ export class EngineLink implements FlightSink {
   /** Whether the engine has started. Written by {@link start}. */
   started = false;
   private starting: Promise<void> | undefined = undefined;
+  /** Whether that was ever tried: what it has opened for it is there even when it failed. Written by {@link start}. */
+  private tried = false;
   /** How many fleets use it. Written by {@link of} and {@link release}. */
   private users = 0;
   private readonly flights = new Map<string, Set<Told>>();
@@ -34,6 +36,7 @@ export class EngineLink implements FlightSink {
 
   /** Starts the engine, unless it has started; who comes meanwhile waits for the same. */
   start(): Promise<void> {
+    this.tried = true;
     this.starting ??= this.startEngine();
     return this.starting;
   }
@@ -42,7 +45,7 @@ export class EngineLink implements FlightSink {
   async release(): Promise<void> {
     if (--this.users > 0) return;
     links.delete(this.engine);
-    if (this.starting !== undefined) await this.engine.stop();
+    if (this.tried) await this.engine.stop();
   }
 
   onResync(listener: () => void): () => void {

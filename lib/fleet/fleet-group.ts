@@ -106,7 +106,8 @@ export class FleetGroup {
   /**
    * Starts the engine ahead of the first call, which would do it otherwise.
    *
-   * @returns rejects with an `EngineUnavailableError` or `EngineTimeoutError`; the next call tries again
+   * @returns rejects with an `EngineUnavailableError` or `EngineTimeoutError`; it is tried again in the background then,
+   * from time to time, and by a call of this
    */
   start(): Promise<void> {
     return this.#fleet.start();

@@ -59,7 +59,7 @@ export class Fleet implements HealthHost {
     this.version = options.version ?? '';
     this.cargo = new Cargo(codec, errors, this.engine);
     this.leads = new Schedule(false, limits.leaseMs / 6);
-    this.health = new Health(this, this.follows, limits.degradeAfterMs);
+    this.health = new Health(this, this.follows, this.leads, limits.degradeAfterMs);
     this.link = EngineLink.of(this.engine);
     this.stopListening = this.link.onResync(() => {
       this.health.alive();
@@ -74,11 +74,14 @@ export class Fleet implements HealthHost {
     return `${this.tokens}.${(++this.tokenCount).toString(36)}`;
   }
 
-  /** Starts the engine ahead of the first flight. */
+  /** Starts the engine ahead of the first flight. One that has not started is down, and tried again as after an outage. */
   start(): Promise<void> {
-    return this.link.started
-      ? Promise.resolve()
-      : this.ask('start', this.limits.degradeAfterMs, () => this.link.start());
+    if (this.link.started) return Promise.resolve();
+    const starting = this.ask('start', this.limits.degradeAfterMs, () => this.link.start());
+    starting.catch((error: unknown) => {
+      this.health.unavailable(error);
+    });
+    return starting;
   }
 
   /** Why the engine cannot be asked for a fresh flight; undefined when it can. */
@@ -193,6 +196,7 @@ export class Fleet implements HealthHost {
 
   /** Ends this process's part, once what is under way at the engine has been answered or timed out. */
   async close(): Promise<void> {
+    this.health.close();
     this.leads.clear();
     this.follows.clear();
     while (this.pending.size > 0) await Promise.allSettled([...this.pending]);

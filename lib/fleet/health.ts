@@ -12,11 +12,15 @@ export interface HealthHost {
   gaveUp(error: unknown): void;
 }
 
+/** How long it takes at most until an engine that is down is asked again. */
+const MAX_RETRY_MS = 5_000;
+
 /**
  * Whether the engine answers. It is given up once it was silent for `degradeAfterMs` while somebody asked: a call that
  * times out with nothing heard since it was sent, or calls that are refused for so long. One refused call is not enough: a
  * connection that is killed and comes back must not cost those an execution who wait already. Who comes while the engine
- * says that it is not available does not wait for it: for them it is down at once.
+ * says that it is not available does not wait for it: for them it is down at once. While it is down it is asked again and
+ * again, by itself: a readiness probe makes no calls.
  */
 export class Health implements Due {
   /** What the engine was last heard to fail with; undefined while it answers. Written below. */
@@ -30,10 +34,21 @@ export class Health implements Due {
   private askedAt = -Infinity;
   /** How many flights of this process follow, and rely on a sign of life. */
   private watching = 0;
+  /** What is due while it is down, after so long; then twice as long. Written by {@link fall} and {@link retry}. */
+  private readonly recovery: Due = {
+    due: (now) => {
+      this.retry(now);
+    },
+  };
+  private retryMs = 0;
+  /** Written once, by {@link close}. */
+  private closed = false;
 
   constructor(
     private readonly host: HealthHost,
     private readonly schedule: Schedule,
+    /** Keeps no process alive. */
+    private readonly background: Schedule,
     private readonly degradeAfterMs: number,
   ) {}
 
@@ -44,6 +59,7 @@ export class Health implements Due {
     this.down = false;
     this.givenUp = false;
     this.error = undefined;
+    this.background.delete(this.recovery);
     this.host.cameBack();
   }
 
@@ -61,13 +77,13 @@ export class Health implements Due {
     if (now - this.refusedAt >= this.degradeAfterMs - 1) this.giveUp();
   }
 
-  /** The engine says by itself that it cannot be asked. */
+  /** The engine says by itself that it cannot be asked, or has not started. */
   unavailable(error: unknown): void {
     this.failed(error, performance.now());
     this.goDown();
   }
 
-  /** Down, and asked for by a caller: looks after it in the background, from time to time. */
+  /** Down: looks after it in the background, from time to time. */
   lookAfter(): void {
     const now = performance.now();
     if (now - this.askedAt < this.degradeAfterMs) return;
@@ -97,18 +113,41 @@ export class Health implements Due {
     this.schedule.set(this, now + this.degradeAfterMs / 2);
   }
 
+  /** The fleet needs it no more. */
+  close(): void {
+    this.closed = true;
+    this.background.delete(this.recovery);
+  }
+
   private giveUp(): void {
     if (this.givenUp) return;
     this.givenUp = true;
     const isNews = !this.down;
-    this.down = true;
+    this.fall();
     this.host.gaveUp(this.error);
     if (isNews) this.host.wentDown(this.error);
   }
 
   private goDown(): void {
     if (this.down) return;
-    this.down = true;
+    this.fall();
     this.host.wentDown(this.error);
+  }
+
+  private fall(): void {
+    if (this.down) return;
+    this.down = true;
+    this.retryMs = this.degradeAfterMs;
+    this.retryAfter(performance.now());
+  }
+
+  private retry(now: number): void {
+    this.lookAfter();
+    this.retryMs = Math.max(this.degradeAfterMs, Math.min(this.retryMs * 2, MAX_RETRY_MS));
+    this.retryAfter(now);
+  }
+
+  private retryAfter(now: number): void {
+    if (!this.closed) this.background.set(this.recovery, now + this.retryMs);
   }
 }

@@ -40,6 +40,8 @@ export class AppFleet {
   // Each is written once, below.
   private starting: Promise<void> | undefined = undefined;
   private closing: Promise<void> | undefined = undefined;
+  /** Whether the engine is being started for the app: how that went is told at its end. Written by {@link startEngine}. */
+  private isStarting = false;
 
   /** @throws InvalidOptionError when an option is unknown or its value is not allowed */
   constructor(options: FleetOptions, sinks: EventSinks) {
@@ -48,7 +50,8 @@ export class AppFleet {
   }
 
   /**
-   * Starts the engine. One that cannot be had is told in the log: the app runs without it, unless flights are to fail then.
+   * Starts the engine. One that cannot be had is told in the log: the app runs without it, unless flights are to fail then,
+   * and it is tried again in the background.
    *
    * @throws EngineUnavailableError, EngineTimeoutError where `whenDown` is `'fail'`
    */
@@ -65,12 +68,19 @@ export class AppFleet {
   }
 
   private async startEngine(): Promise<void> {
+    this.isStarting = true;
     try {
       await this.fleet.start();
     } catch (error) {
-      if (this.fleet.limits.whenDown === 'fail') throw error;
+      if (this.fleet.limits.whenDown === 'fail') {
+        // The app does not start either: nobody closes it, and nobody waits for the engine.
+        await this.close();
+        throw error;
+      }
       const { message } = error as Error;
       this.logger.error(`The fleet has not started, and functions run once per process until it does: ${message}`);
+    } finally {
+      this.isStarting = false;
     }
   }
 
@@ -117,6 +127,7 @@ export class AppFleet {
   private logging({ degrade, restore }: EventSinks): Pick<EventSinks, 'degrade' | 'restore'> {
     return {
       degrade: alsoTelling(degrade, ({ engine, error, whenDown }) => {
+        if (this.isStarting) return;
         const meanwhile = whenDown === 'fail' ? 'flights of the fleet fail' : 'functions run once per process';
         this.logger.warn(`The engine '${engine}' does not answer, and ${meanwhile}: ${String(error)}`);
       }),

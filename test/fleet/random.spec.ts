@@ -68,6 +68,8 @@ class World {
   /** Executions of which a process has learned the end, by process. */
   private readonly learned: Set<number>[];
   private readonly running = new Map<string, number>();
+  /** Processes for which the engine is down. */
+  private readonly down = new Set<number>();
   runs = 0;
   calls = 0;
   /** What must not be, in words. */
@@ -82,7 +84,7 @@ class World {
   ) {
     this.engines = Array.from({ length: ships }, () => chaosEngine(new MemoryEngine(this.hub), chaos));
     this.ships = this.engines.map(
-      (engine) =>
+      (engine, index) =>
         new FleetGroup({
           app: 'shop',
           fleet: 'product',
@@ -90,6 +92,7 @@ class World {
           leaseMs: LEASE,
           random: chaos.random,
           detectDeadlocks: false,
+          observer: { degrade: () => this.down.add(index), restore: () => this.down.delete(index) },
         }),
     );
     this.learned = this.ships.map(() => new Set());
@@ -126,7 +129,9 @@ class World {
     this.ships.forEach((one, index) => {
       if (one.size > 0 || one.inFlight().length > 0) this.broken.push(`process ${index} has flights left`);
     });
-    if (jest.getTimerCount() > 0) this.broken.push(`${jest.getTimerCount()} timers run with nothing under way`);
+    // By chance an engine may be down again; then it is asked again from time to time.
+    const timers = jest.getTimerCount() - this.down.size;
+    if (timers > 0) this.broken.push(`${timers} timers run with nothing under way`);
     const closing = Promise.all(this.ships.map((one) => one.close({ graceMs: 0 })));
     await pass(2_000);
     await closing;
