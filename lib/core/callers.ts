@@ -42,16 +42,21 @@ export class Seat<T, K = unknown> {
   }
 
   success(value: T): Success<T> {
-    return { ok: true, value, shared: this.shared, role: this.role };
+    return { ok: true, value, shared: this.shared, role: this.part };
   }
 
   failure(error: unknown): Failure {
-    return { ok: false, error, shared: this.shared, role: this.role };
+    return { ok: false, error, shared: this.shared, role: this.part };
+  }
+
+  /** Nobody here leads a flight whose function ran in another process. */
+  private get part(): Role {
+    return this.flight.elsewhere ? 'follower' : this.role;
   }
 
   /** Who follows shares, even a result that lingered after a lone caller's flight. */
   private get shared(): boolean {
-    return this.role === 'follower' || this.flight.shared;
+    return this.part === 'follower' || this.flight.shared;
   }
 }
 

@@ -188,6 +188,15 @@ export class FlightRecord<K> implements Flight<K>, Execution {
     else if (this.extras?.stop?.possible === true) this.host.doom(this);
   }
 
+  /** Whether its function ran in another process, which has told how it ended. Written by its pilot, before it settles. */
+  get elsewhere(): boolean {
+    return this.extras?.elsewhere === true;
+  }
+
+  set elsewhere(elsewhere: boolean) {
+    this.extra().elsewhere = elsewhere;
+  }
+
   /** The function that loads this key among others. */
   get batch(): BatchOf | undefined {
     return this.extras?.batch;
@@ -290,6 +299,8 @@ class FlightExtras {
   batch: BatchOf | undefined = undefined;
   /** Whether that came back without this key. */
   absent = false;
+  /** Whether its function ran in another process. */
+  elsewhere = false;
   /** Who flies it, where that is not the group. */
   pilot: Pilot | undefined = undefined;
   /** The outcome behind a check, shared by the followers who asked for it. */

@@ -129,8 +129,10 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
 
   arrived(payload: Uint8Array): void {
     const outcome = this.fleet.cargo.unpack(payload, this.plan.name, () => this.host.place(this));
-    if (outcome.kind === 'settled') this.finish(outcome.ok, outcome.outcome);
-    else {
+    if (outcome.kind === 'settled') {
+      this.record.elsewhere = true;
+      this.finish(outcome.ok, outcome.outcome);
+    } else {
       this.host.degraded('unshared');
       this.runAlone();
     }

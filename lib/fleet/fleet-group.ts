@@ -128,8 +128,9 @@ export class FleetGroup {
   }
 
   /**
-   * As {@link run}, and says how it went: the value, whether it was shared, and whether this call started the flight
-   * of its process. Who leads the fleet is told by events and {@link stats}.
+   * As {@link run}, and says how it went: the value, whether it was shared, and whether this call ran the function. Who was
+   * answered by another process is a follower, and shares; where the function ran here, `shared` is about the callers of
+   * this process alone, because it is not told of those elsewhere.
    */
   do<T>(key: string, fn: FlightFunction<T>, options: FleetCallOptions = {}): Promise<Success<T>> {
     return this.#attempt(() => {

@@ -80,7 +80,10 @@ export class SingleFlightService {
     }
   }
 
-  /** As {@link run}, and says how it went. See {@link Group.do}. */
+  /**
+   * As {@link run}, and says how it went. See {@link Group.do}. Who was answered by another process of the fleet is a
+   * follower, and shares; where the function ran here, `shared` is about the callers of this process alone.
+   */
   do<T>(key: KeyResult, fn: FlightFunction<T>, options?: ServiceCallOptions): Promise<Success<T>> {
     try {
       this.checkNames(key, options);

@@ -91,6 +91,27 @@ describe('A service of an app that has a fleet', () => {
     expect(load.calls).toBe(1);
   });
 
+  it('tells with do and doChan who ran the function: nobody of a process that was answered by another', async () => {
+    const [here, there] = await two();
+    const named = { fleet: 'catalog.product' };
+    for (const end of ['release', 'fail'] as const) {
+      const leading = here.doChan(42, load, named);
+      await until(() => load.waiting === 1);
+      const following = [there.doChan(42, load, named), there.doChan(42, load, named)];
+      const succeeding = there.do(42, load, named).catch(() => undefined);
+      await until(() => there.inFlight()[0]?.callers === 3);
+      load[end](new RangeError('a lamp'));
+      const results = await Promise.all([leading, ...following].map((one) => lastValueFrom(one)));
+      expect(results.map(({ ok, role, shared }) => [ok, role, shared])).toEqual([
+        [end === 'release', 'leader', false],
+        [end === 'release', 'follower', true],
+        [end === 'release', 'follower', true],
+      ]);
+      if (end === 'release') expect(await succeeding).toMatchObject({ role: 'follower', shared: true });
+    }
+    expect(load.calls).toBe(2);
+  });
+
   it('does not share what has no name, another name, or no key, nor what is bypassed', async () => {
     const [here, there] = await two();
     const calls = [
