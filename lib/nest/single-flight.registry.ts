@@ -44,6 +44,8 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
   private readonly staticInstances = new WeakSet();
   /** The classes that were inspected; made by {@link onModuleInit}, because before it Nest cannot say what depends on what. */
   private inspected: WeakSet<object> | undefined = undefined;
+  /** The decorated method of each name in the fleet, and what it is called. Written by {@link inspect}. */
+  private readonly fleetMethods = new Map<string, { readonly decoration: Decoration; readonly method: string }>();
   private readonly logger = new Logger('SingleFlight');
 
   constructor(private readonly modules: ModulesContainer) {}
@@ -141,11 +143,12 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
   private inspect(wrapper: Provided, metatype: Named, decorations: readonly Decoration[]): void {
     this.inspected?.add(metatype);
     for (const decoration of decorations) {
+      const method = decoration.describe(metatype);
+      const { group, fleet } = decoration.options;
       checkRoute(metatype, decoration.methodName);
-      if (decoration.options.group !== undefined) {
-        this.requireGroup(decoration.options.group, decoration.describe(metatype));
-      }
-      requireFleet(this, decoration.options.fleet, `@SingleFlight on ${decoration.describe(metatype)}`);
+      if (group !== undefined) this.requireGroup(group, method);
+      requireFleet(this, fleet, `@SingleFlight on ${method}`);
+      if (fleet !== undefined) this.takeFleetName(fleet, decoration, method);
     }
     if (!wrapper.isDependencyTreeStatic()) {
       this.takeAsPerRequest(metatype, decorations);
@@ -156,6 +159,22 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
       : [wrapper.instance];
     for (const instance of instances) {
       if (typeof instance === 'object' && instance !== null) this.staticInstances.add(instance);
+    }
+  }
+
+  /**
+   * A method that two classes inherit, or a class that is provided twice, is one function.
+   *
+   * @throws InvalidOptionError when another decorated method has the name
+   */
+  private takeFleetName(name: string, decoration: Decoration, method: string): void {
+    const known = this.fleetMethods.get(name);
+    if (known === undefined) this.fleetMethods.set(name, { decoration, method });
+    else if (known.decoration !== decoration) {
+      throw new InvalidOptionError(
+        `@SingleFlight on ${known.method} and on ${method} names the same flight '${name}' of the fleet, so that one would ` +
+          "get the other's results. A name in the fleet stands for one function: give one of them another.",
+      );
     }
   }
 

@@ -343,6 +343,52 @@ describe('A name in the fleet is refused', () => {
     );
   });
 
+  it('where two decorated methods of one app have it, which would get the results of each other', async () => {
+    class Shelves {
+      @SingleFlight((id: number) => id, { fleet: 'catalog.product' })
+      async load(id: number): Promise<number> {
+        return Promise.resolve(id);
+      }
+    }
+    await expect(startApp(fleet()({ providers: [Products, Shelves] }))).rejects.toThrow(
+      "@SingleFlight on Products.find and on Shelves.load names the same flight 'catalog.product' of the fleet, so that " +
+        "one would get the other's results. A name in the fleet stands for one function: give one of them another.",
+    );
+    class Copied {
+      @SingleFlight(() => 1, { fleet: 'one' })
+      async find(): Promise<number> {
+        return Promise.resolve(1);
+      }
+
+      @SingleFlight(() => 1, { fleet: 'one' })
+      async count(): Promise<number> {
+        return Promise.resolve(2);
+      }
+    }
+    await expect(startApp(fleet()({ controllers: [Copied] }))).rejects.toThrow(/Copied\.find and on Copied\.count/);
+    class Overridden extends Products {
+      @SingleFlight((id: number) => id, { fleet: 'catalog.product' })
+      override async find(id: number): Promise<unknown> {
+        return Promise.resolve(id + 1);
+      }
+    }
+    await expect(startApp(fleet()({ providers: [Products, Overridden] }))).rejects.toThrow(
+      /Products\.find and on Over/,
+    );
+  });
+
+  it('not where two classes inherit the method, a class is provided twice, or another app has it too', async () => {
+    class Books extends Products {}
+    class Lamps extends Products {}
+    const metadata = { providers: [Products, Books, Lamps, { provide: 'again', useClass: Products }] };
+    const app = fleet();
+    const started = [await startApp(app(metadata)), await startApp(app(metadata))];
+    const found = started.map((one) => one.app.get<Products>('again').find(42));
+    await until(() => load.waiting === 1);
+    load.release('a lamp');
+    expect(await Promise.all(found)).toEqual(['a lamp', 'a lamp']);
+  });
+
   it('where its options are wrong, when the app starts', async () => {
     const options = { app: 'shop', engine: new MemoryEngine(new MemoryHub()), lease: 1 } as FleetOptions;
     await expect(startApp({ imports: [SingleFlightModule.forRoot({ fleet: options })] })).rejects.toThrow(
