@@ -5,10 +5,10 @@ import {
   isServerError,
   type Bytes,
   type InboxListener,
-  type RedisConnection,
   type Subscription,
 } from './connection.js';
 import type { Script } from './lua.js';
+import type { Ownable } from './own-connection.js';
 import { NodeSubscription, type NodeConnection } from './node-subscription.js';
 
 /** A client of ioredis, 5 or later: a `Redis`, also by Sentinel, or a `Cluster`. What is used to tell it from others. */
@@ -34,13 +34,21 @@ export function isIoredis(client: object): client is IoredisClient {
   return 'callBuffer' in client && typeof client.callBuffer === 'function' && 'status' in client;
 }
 
-export class IoredisConnection implements RedisConnection {
+export class IoredisConnection implements Ownable {
   private readonly client: Ioredis;
   private readonly subscriber: Ioredis | undefined;
 
   constructor(client: IoredisClient, subscriber?: IoredisClient) {
     this.client = client as unknown as Ioredis;
     this.subscriber = subscriber as unknown as Ioredis | undefined;
+  }
+
+  open(): void {
+    this.client.on('error', ignore);
+  }
+
+  close(): void {
+    this.client.disconnect();
   }
 
   /** Before, ioredis keeps what it is given in a queue, and sends it whenever it is connected again. */

@@ -5,10 +5,10 @@ import {
   isServerError,
   type Bytes,
   type InboxListener,
-  type RedisConnection,
   type Subscription,
 } from './connection.js';
 import type { Script } from './lua.js';
+import type { Ownable } from './own-connection.js';
 import { NodeSubscription, type NodeConnection } from './node-subscription.js';
 
 /**
@@ -56,7 +56,7 @@ export function isNodeRedis(client: object): client is NodeRedisClient {
   return 'withTypeMapping' in client && typeof client.withTypeMapping === 'function' && 'isOpen' in client;
 }
 
-export class NodeRedisConnection implements RedisConnection {
+export class NodeRedisConnection implements Ownable {
   private readonly client: NodeRedis;
   /** The same, with strings as Buffers. */
   private readonly bytes: NodeRedis;
@@ -66,6 +66,15 @@ export class NodeRedisConnection implements RedisConnection {
     this.client = client as unknown as NodeRedis;
     this.bytes = this.client.withTypeMapping({ [BLOB_STRING]: Buffer });
     this.subscriber = subscriber as NodeRedis | undefined;
+  }
+
+  open(): void {
+    this.client.on('error', ignore);
+    if (!this.client.isOpen) this.client.connect().catch(ignore);
+  }
+
+  close(): void {
+    destroy(this.client);
   }
 
   get ready(): boolean {

@@ -2,6 +2,7 @@ import { InvalidOptionError, type ErrorPlace } from '../core/errors.js';
 import { checkNames } from '../core/options.js';
 import type { RedisConnection } from './connection.js';
 import { IoredisConnection, isIoredis, type IoredisClient } from './ioredis-client.js';
+import { OwnConnection, type Ownable } from './own-connection.js';
 import { isNodeRedis, NodeRedisConnection, type NodeRedisClient } from './node-redis-client.js';
 
 /** A client of ioredis or of node-redis, 5 or later each: of one server, of Sentinel, of a cluster. */
@@ -9,8 +10,12 @@ export type RedisClient = IoredisClient | NodeRedisClient;
 
 /** What a `RedisEngine` is made with. */
 export interface RedisEngineOptions {
-  /** Sends the commands. It stays yours: it is never closed, and may be used for anything else at the same time. */
-  client: RedisClient;
+  /**
+   * Sends the commands. A client stays yours: it is never closed, its errors are not listened to, and it may be used for
+   * anything else at the same time. A function makes one for the engine, which connects it when it starts, and closes it
+   * when it stops.
+   */
+  client: RedisClient | (() => RedisClient);
   /**
    * A connection for subscriptions, of the same library, which stays yours too. Default: one that is made with
    * `client.duplicate()` and closed by `stop()`. Of a cluster only the nodes are taken from it.
@@ -68,6 +73,12 @@ function checkBytes(option: string, value: unknown, least: number): void {
 
 /** @throws InvalidOptionError when it is no client that is known here */
 export function connectionOf({ client, subscriber }: RedisEngineOptions): RedisConnection {
+  return typeof client === 'function'
+    ? new OwnConnection(() => connectionBy(client(), subscriber))
+    : connectionBy(client, subscriber);
+}
+
+function connectionBy(client: RedisClient, subscriber: RedisClient | undefined): Ownable {
   if (subscriber !== undefined && (subscriber as unknown) === client) {
     throw new InvalidOptionError(
       `${SITE}: ` +

@@ -15,6 +15,7 @@ import { flag, Keys, whole, type Answer } from './call.js';
 import { ignore, type RedisConnection, type Subscription } from './connection.js';
 import { ask, within } from './deadline.js';
 import { Inbox } from './inbox.js';
+import { OwnConnection } from './own-connection.js';
 import { checkRedisEngineOptions, connectionOf, type RedisEngineOptions } from './options.js';
 import { Parts } from './parts.js';
 import { refusalOf } from './refusals.js';
@@ -209,6 +210,7 @@ export class RedisEngine implements FlightEngine {
     this.parts.clear();
     this.asking.clear();
     await subscription?.close();
+    if (this.connection instanceof OwnConnection) this.connection.close();
   }
 
   /** A refused subscription is not asked for again by itself: the next start makes a new one. */
