@@ -47,8 +47,9 @@ export class Copying {
   ) {}
 
   copy(value: unknown): unknown {
-    if (typeof value === 'function' || typeof value === 'symbol')
+    if (typeof value === 'function' || typeof value === 'symbol') {
       throw this.unshareable(`a ${typeof value}`, 'uncopyable');
+    }
     if (typeof value !== 'object' || value === null) return value;
     return this.copies.get(value) ?? this.copyObject(value);
   }

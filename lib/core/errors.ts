@@ -198,7 +198,7 @@ export class TooManyFlightsError extends SingleFlightError {
     super(
       'TooManyFlightsError',
       'ERR_SINGLEFLIGHT_TOO_MANY_FLIGHTS',
-      `${maxFlights} flights are under way, those adrift counted, and this call would start one more${on(place)}. ` +
+      `${maxFlights} ${maxFlights === 1 ? 'flight is' : 'flights are'} under way, those adrift counted, and this call would start one more${on(place)}. ` +
         'Answer this caller with an error it can retry, raise `maxFlights`, or find out why the functions take so long.',
       place,
     );
@@ -215,7 +215,7 @@ export class TooManyFollowersError extends SingleFlightError {
     super(
       'TooManyFollowersError',
       'ERR_SINGLEFLIGHT_TOO_MANY_FOLLOWERS',
-      `${maxFollowers} callers follow the flight, and this call would be one more${on(place)}. ` +
+      `${maxFollowers} ${maxFollowers === 1 ? 'caller follows' : 'callers follow'} the flight, and this call would be one more${on(place)}. ` +
         'Answer this caller with an error it can retry, raise `maxFollowers`, or find out why the function takes so long.',
       place,
     );

@@ -19,11 +19,20 @@ const LIST = '[';
 const PREFIX = '@';
 const MAX_DEPTH = 32;
 
+/** Whence a key comes, for an error about it. */
+export interface KeySource {
+  /** How the error's sentence begins. */
+  readonly sentence: string;
+  /** The name of the group whose key it is. */
+  readonly group: string;
+}
+
 /**
  * Turns a key into one string, without collisions: two keys get the same string exactly if they are the same key.
  *
  * @param key the key
- * @param source how the error's sentence begins, such as `The key function of Users.find returned`
+ * @param source how the error's sentence begins, such as `The key function of Users.find returned`; with the group's
+ * name, where the error is to have it
  * @throws {@link InvalidKeyError} for anything that cannot identify a flight: an object, a Promise, a symbol, a
  * function, `NaN`, `undefined` or `null` alone, `undefined` inside an array
  *
@@ -36,7 +45,7 @@ const MAX_DEPTH = 32;
  * encodeKey(['tenant', 42, null]); // '["tenant",42,null]'
  * ```
  */
-export function encodeKey(key: FlightKey, source = 'The key is'): string {
+export function encodeKey(key: FlightKey, source: string | KeySource = 'The key is'): string {
   if (typeof key === 'string') {
     const first = key[0];
     return first === QUOTE || first === SCALAR || first === LIST || first === PREFIX ? QUOTE + key : key;
@@ -60,10 +69,11 @@ function isObject(value: unknown): value is object {
   return typeof value === 'object' && value !== null;
 }
 
-function encodeList(list: readonly unknown[], source: string, path: string, depth: number): string {
+function encodeList(list: readonly unknown[], source: string | KeySource, path: string, depth: number): string {
   if (depth === MAX_DEPTH) {
-    throw new InvalidKeyError(
-      `${source} an array nested deeper than ${MAX_DEPTH} levels, or one that contains itself. Use a flat array.`,
+    throw invalidKey(
+      source,
+      `an array nested deeper than ${MAX_DEPTH} levels, or one that contains itself. Use a flat array.`,
     );
   }
   let encoded = LIST;
@@ -80,7 +90,7 @@ function encodeList(list: readonly unknown[], source: string, path: string, dept
   return `${encoded}]`;
 }
 
-function encodeScalar(value: unknown, source: string, place: string | undefined): string {
+function encodeScalar(value: unknown, source: string | KeySource, place: string | undefined): string {
   switch (typeof value) {
     case 'number':
       if (Number.isNaN(value)) break;
@@ -91,15 +101,28 @@ function encodeScalar(value: unknown, source: string, place: string | undefined)
       return `${value}n`;
     case 'undefined':
       if (place !== undefined) {
-        throw new InvalidKeyError(
-          `${source} an array with undefined at ${place}: callers who lack that value would share one flight. ` +
+        throw invalidKey(
+          source,
+          `an array with undefined at ${place}: callers who lack that value would share one flight. ` +
             'Use undefined alone and the call is not coalesced, or put null where having none is a value of its own.',
         );
       }
   }
   const came = Number.isNaN(value) ? 'NaN' : inspect(value);
-  throw new InvalidKeyError(
-    `${source} ${place === undefined ? came : `an array with ${came} at ${place}`}. ` +
+  throw invalidKey(
+    source,
+    `${place === undefined ? came : `an array with ${came} at ${place}`}. ` +
       'Use a string, a number, or an array of them, such as [user.tenantId, user.id].',
   );
+}
+
+function invalidKey(source: string | KeySource, what: string): InvalidKeyError {
+  return typeof source === 'string'
+    ? new InvalidKeyError(`${source} ${what}`)
+    : new InvalidKeyError(`${source.sentence} ${what}`, { group: source.group });
+}
+
+/** Of a key that a call of a group was given. */
+export function keyOfGroup(group: string): KeySource {
+  return { sentence: `Group '${group}': the key is`, group };
 }

@@ -9,7 +9,8 @@ export class NoCurrentFlightError extends SingleFlightError {
       'NoCurrentFlightError',
       'ERR_SINGLEFLIGHT_NO_CURRENT_FLIGHT',
       'currentFlight() was called outside of a decorated method or wrapped function, or after its first await. ' +
-        "Call it at the top: const { signal } = currentFlight(); A controller's handler takes @FlightSignal() instead, or " +
+        'Call it at the top: const { signal } = currentFlight(); In run(), do() and doChan() the flight is the ' +
+        "function's argument: run(key, ({ signal }) => …). A controller's handler takes @FlightSignal() instead, or " +
         'forRoot({ http: { currentFlight: true } }) lets all of them call it.',
     );
   }

@@ -2,7 +2,7 @@ import type { BatchFunction } from '../core/batch.js';
 import { InvalidOptionError } from '../core/errors.js';
 import type { Flight } from '../core/flight.js';
 import type { Group } from '../core/group.js';
-import { encodeKey, type FlightKey } from '../core/key.js';
+import { encodeKey, keyOfGroup, type FlightKey } from '../core/key.js';
 import type { CallOptions, FlightOptions } from '../core/options.js';
 import type { KillSwitch } from './method-flights.js';
 
@@ -15,8 +15,9 @@ export async function loadMany<K extends FlightKey, V>(
   options?: CallOptions & FlightOptions,
 ): Promise<Map<K, V>> {
   const byCode = new Map<string, K>();
+  const source = keyOfGroup(group.name);
   for (const key of keys) {
-    const code = encodeKey(key);
+    const code = encodeKey(key, source);
     if (!byCode.has(code)) byCode.set(code, key);
   }
   if (typeof load !== 'function') throw InvalidOptionError.value('load', load, 'a function', { group: group.name });
@@ -47,5 +48,6 @@ function coded<K extends FlightKey, V>(loaded: ReadonlyMap<K, V>, group: string)
   if (typeof (loaded as Partial<Iterable<unknown>> | undefined)?.[Symbol.iterator] !== 'function') {
     throw InvalidOptionError.value('load()', loaded, 'a Map from key to value', { group });
   }
-  return new Map([...loaded].map(([key, value]) => [encodeKey(key), value]));
+  const source = { sentence: `Group '${group}': a key of the Map that \`load()\` returned is`, group };
+  return new Map([...loaded].map(([key, value]) => [encodeKey(key, source), value]));
 }

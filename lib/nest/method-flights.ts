@@ -4,7 +4,7 @@ import type { ErrorPlace } from '../core/errors.js';
 import type { Flight, FlightFunction } from '../core/flight.js';
 import type { Group } from '../core/group.js';
 import type { Isolation } from '../core/isolate.js';
-import { encodeKey, prefixKey } from '../core/key.js';
+import { encodeKey, prefixKey, type KeySource } from '../core/key.js';
 import type { CallOptions, FlightOptions } from '../core/options.js';
 import type { FlightInfo } from '../core/stats.js';
 import { boarding, landed, type Landed } from '../rx/observables.js';
@@ -29,7 +29,7 @@ export interface MethodFlightsOptions {
   /** How results are handed out, where the group does not say it. */
   readonly isolate?: Isolation | undefined;
   /** How a bad key's error begins, such as `The key function of Users.find returned`. */
-  readonly keySource: string;
+  readonly keySource: string | KeySource;
   /** Whether no call is ever coalesced. */
   readonly alone?: boolean | undefined;
   /** The name of its flights in the app's fleet, where they are shared by that. */

@@ -5,7 +5,7 @@ import { InvalidOptionError } from '../core/errors.js';
 import type { FlightFunction } from '../core/flight.js';
 import { Group } from '../core/group.js';
 import type { BatchFunction } from '../core/batch.js';
-import { encodeKey, type FlightKey } from '../core/key.js';
+import { encodeKey, keyOfGroup, type FlightKey, type KeySource } from '../core/key.js';
 import { CALL_OPTIONS, checkNames, type CallOptions, type FlightOptions } from '../core/options.js';
 import type { Result, Success } from '../core/result.js';
 import type { FlightInfo, GroupStats } from '../core/stats.js';
@@ -47,10 +47,12 @@ export class SingleFlightService {
   /** The group behind it, whose keys are encoded. */
   readonly group: Group;
   private readonly app: FleetHost & { enabled: boolean };
+  private readonly keySource: KeySource;
 
   constructor(@Optional() group?: Group, @Optional() app?: FleetHost & { enabled: boolean }) {
     this.group = group ?? new Group(NEST_DEFAULTS);
     this.app = app ?? { enabled: true };
+    this.keySource = keyOfGroup(this.group.name);
   }
 
   /**
@@ -151,10 +153,10 @@ export class SingleFlightService {
    */
   wrap<A extends unknown[], T>(
     fn: (...args: A) => Promise<T>,
-    key: NoInfer<(...args: A) => KeyResult>,
+    keyFn: NoInfer<(...args: A) => KeyResult>,
     options?: WrapOptions,
   ): Wrapped<A, T> {
-    return wrapFunction(this.group, this.app, fn, key, options);
+    return wrapFunction(this.group, this.app, fn, keyFn, options);
   }
 
   /** Makes `key` lead to nothing; true if there was something to forget. See {@link Group.forget}. */
@@ -167,10 +169,12 @@ export class SingleFlightService {
   forget(key: KeyResult, options: { readonly fleet: string }): Promise<boolean>;
   forget(key: KeyResult, options?: FleetCallOptions): boolean | Promise<boolean> {
     const name = options?.fleet;
-    if (name === undefined) return key !== undefined && key !== null && this.group.forget(encodeKey(key));
+    if (name === undefined) {
+      return key !== undefined && key !== null && this.group.forget(encodeKey(key, this.keySource));
+    }
     const fleet = requireFleet(this.app, name, `forget of the group '${this.group.name}'`);
     if (fleet === undefined || key === undefined || key === null) return Promise.resolve(false);
-    return fleet.forget(this.group, { name, key: encodeKey(key) });
+    return fleet.forget(this.group, { name, key: encodeKey(key, this.keySource) });
   }
 
   /** {@link forget} for every key of the group; how many led to something. */
@@ -215,7 +219,7 @@ export class SingleFlightService {
 
   /** The key as the group takes it; undefined when the call goes alone. */
   private encode(key: KeyResult): string | undefined {
-    return key === undefined || key === null || !this.app.enabled ? undefined : encodeKey(key);
+    return key === undefined || key === null || !this.app.enabled ? undefined : encodeKey(key, this.keySource);
   }
 
   private alone<T>(

@@ -36,7 +36,7 @@ export function wrapFunction<A extends unknown[], T>(
   const place = { group: group.name };
   if (typeof fn !== 'function') throw InvalidOptionError.value('fn', fn, 'a function', place);
   if (typeof keyFn !== 'function') {
-    throw InvalidOptionError.value('key', keyFn, "a function from the other's arguments to a key", place);
+    throw InvalidOptionError.value('keyFn', keyFn, 'a function from the arguments of `fn` to a key', place);
   }
   if (options !== undefined) {
     // Not a signal: it is one caller's, and these options are for all.
@@ -52,7 +52,7 @@ export function wrapFunction<A extends unknown[], T>(
     killSwitch: app,
     options: limits,
     shared: fleet === undefined || fleetName === undefined ? undefined : { fleet, name: fleetName },
-    keySource: `The key function of ${name} returned`,
+    keySource: { sentence: `The key function of ${name} returned`, group: group.name },
   });
   const keyed = { method: fn, keyFn };
   const call = function (this: unknown, ...args: A): Promise<T> {

@@ -52,7 +52,9 @@ describe('maxFlights', () => {
     const call = group.run('a', () => work.promise);
     group.forget('a');
     expect(group.size).toBe(0);
-    expect(await errorOf(() => group.run('a', never))).toBeInstanceOf(TooManyFlightsError);
+    const refused = await errorOf(() => group.run('a', never));
+    expect(refused).toBeInstanceOf(TooManyFlightsError);
+    expect(String(refused)).toContain(': 1 flight is under way, those adrift counted, and');
     work.resolve();
     await call;
     await expect(group.run('a', () => 'next')).resolves.toBe('next');
@@ -109,7 +111,7 @@ describe('maxFollowers', () => {
       type: TooManyFollowersError,
       code: 'ERR_SINGLEFLIGHT_TOO_MANY_FOLLOWERS',
       message:
-        `${maxFollowers} callers follow the flight, and this call would be one more for key 'a' in group 'products'. ` +
+        `${maxFollowers === 1 ? '1 caller follows' : `${maxFollowers} callers follow`} the flight, and this call would be one more for key 'a' in group 'products'. ` +
         'Answer this caller with an error it can retry, raise `maxFollowers`, or find out why the function takes so long.',
       group: 'products',
       describedKey: 'a',

@@ -12,7 +12,8 @@ import { nextTurn, rejection, Work } from './support/work.js';
 
 const MESSAGE =
   'currentFlight() was called outside of a decorated method or wrapped function, or after its first await. ' +
-  "Call it at the top: const { signal } = currentFlight(); A controller's handler takes @FlightSignal() instead, or " +
+  'Call it at the top: const { signal } = currentFlight(); In run(), do() and doChan() the flight is the ' +
+  "function's argument: run(key, ({ signal }) => …). A controller's handler takes @FlightSignal() instead, or " +
   'forRoot({ http: { currentFlight: true } }) lets all of them call it. [ERR_SINGLEFLIGHT_NO_CURRENT_FLIGHT]';
 
 class Users {

@@ -172,24 +172,24 @@ describe('A key of undefined or null', () => {
 describe('A key that cannot identify a flight', () => {
   const remedy = 'Use a string, a number, or an array of them, such as [user.tenantId, user.id].';
   it.each([
-    [NaN, `The key is NaN. ${remedy}`],
-    [{ id: 1 }, `The key is an object. ${remedy}`],
-    [new Date(0), `The key is a Date. ${remedy}`],
-    [Promise.resolve('1'), `The key is a Promise. ${remedy}`],
-    [Symbol('1'), `The key is a symbol. ${remedy}`],
-    [() => '1', `The key is a function. ${remedy}`],
-    [[1, NaN], `The key is an array with NaN at [1]. ${remedy}`],
-    [[1, [{}]], `The key is an array with an object at [1][0]. ${remedy}`],
+    [NaN, `Group 'default': the key is NaN. ${remedy}`],
+    [{ id: 1 }, `Group 'default': the key is an object. ${remedy}`],
+    [new Date(0), `Group 'default': the key is a Date. ${remedy}`],
+    [Promise.resolve('1'), `Group 'default': the key is a Promise. ${remedy}`],
+    [Symbol('1'), `Group 'default': the key is a symbol. ${remedy}`],
+    [() => '1', `Group 'default': the key is a function. ${remedy}`],
+    [[1, NaN], `Group 'default': the key is an array with NaN at [1]. ${remedy}`],
+    [[1, [{}]], `Group 'default': the key is an array with an object at [1][0]. ${remedy}`],
     [
       [1, undefined],
-      'The key is an array with undefined at [1]: callers who lack that value would share one flight. ' +
+      "Group 'default': the key is an array with undefined at [1]: callers who lack that value would share one flight. " +
         'Use undefined alone and the call is not coalesced, or put null where having none is a value of its own.',
     ],
   ])('is refused: %p', async (key, message) => {
     const service = new SingleFlightService();
     const work = new Work();
     const code = 'ERR_SINGLEFLIGHT_INVALID_KEY';
-    const refusal = { name: 'InvalidKeyError', code, message: `${message} [${code}]` };
+    const refusal = { name: 'InvalidKeyError', code, message: `${message} [${code}]`, group: 'default' };
     expect(await rejection(service.run(key as FlightKey, () => work.execute()))).toMatchObject(refusal);
     expect(await rejection(service.do(key as FlightKey, () => work.execute()))).toMatchObject(refusal);
     expect(() => service.forget(key as FlightKey)).toThrow(message);

@@ -134,7 +134,12 @@ describe('service.doMany', () => {
 
   it('refuses a key that could merge people, and a loader that brings no Map', async () => {
     const { service } = await start();
-    await expect(service.doMany([undefined as never], async () => new Map())).rejects.toThrow('The key is undefined.');
+    await expect(service.doMany([undefined as never], async () => new Map())).rejects.toThrow(
+      "Group 'default': the key is undefined.",
+    );
+    await expect(service.doMany([1], async () => new Map([[{}, 1]]) as never)).rejects.toThrow(
+      "Group 'default': a key of the Map that `load()` returned is an object.",
+    );
     await expect(service.doMany([1], async () => ({}) as never)).rejects.toThrow('`load()` is an object.');
     await expect(service.doMany([1], 'load' as never)).rejects.toThrow('`load` is the string "load".');
   });

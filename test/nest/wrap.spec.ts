@@ -129,7 +129,7 @@ describe('service.wrap', () => {
     const wrap = (fn: unknown, key: unknown) => new SingleFlightService().wrap(fn as () => never, key as () => string);
     expect(() => wrap(undefined, () => 1)).toThrow("Group 'default': `fn` is undefined. It must be a function.");
     expect(() => wrap(async () => 1, 'id')).toThrow(
-      "Group 'default': `key` is the string \"id\". It must be a function from the other's arguments to a key.",
+      'Group \'default\': `keyFn` is the string "id". It must be a function from the arguments of `fn` to a key.',
     );
   });
 });

@@ -73,14 +73,20 @@ const copying = [
   ['a hole is undefined', [`list.forEach((item, index) => {`, `Array.from(list).forEach((item, index) => {`]],
   ['`__proto__` is assigned', [`if (key in copy) {`, `if (key === '') {`]],
   ['an object without a prototype gets one', [`(prototype === null ? Object.create(null) : {})`, `{}`]],
-  ['only the outermost is frozen', [`return this.freeze ?`, `return this.freeze && this.path.length === 0 ?`]],
-  ['a Buffer shares its bytes', [`Buffer.from(value))`, `Buffer.from(value.buffer, value.byteOffset, value.length))`]],
+  [
+    'only the outermost is frozen',
+    [`return this.isolate === 'freeze' ?`, `return this.isolate === 'freeze' && this.path.length === 0 ?`],
+  ],
+  [
+    'a Buffer shares its bytes',
+    [`Buffer.from(value as Buffer))`, `Buffer.from(value.buffer, value.byteOffset, value.length))`],
+  ],
   ['the keys of a Map are not copied', [`copy.set(this.copyPart(MAP_KEY, key), `, `copy.set(key, `]],
   ['the items of a Set are not copied', [`copy.add(this.copyPart(SET_ITEM, item))`, `copy.add(item)`]],
-  ['a Map passes for frozen', [`if (!this.freeze) {`, `if (value !== undefined) {`]],
+  ['a Map passes for frozen', [`if (this.isolate === 'freeze') throw`, `if (value === undefined) throw`]],
   [
     'a function is carried',
-    [`if (typeof value === 'function' || typeof value === 'symbol') throw`, `if (typeof value === 'symbol') throw`],
+    [`if (typeof value === 'function' || typeof value === 'symbol') {`, `if (typeof value === 'symbol') {`],
   ],
   ['the way to what cannot be copied is wrong', [`this.path.pop();\n`, '']],
 ].map(([what, change]) => mutant('isolate', what, 'copy', [change], COPY));

@@ -116,7 +116,7 @@ export const nestjs = [
     'nest',
     'equal keys of doMany are loaded twice',
     'load-many',
-    [`const code = encodeKey(key);\n    if`, `const code = encodeKey(key) + byCode.size;\n    if`],
+    [`const code = encodeKey(key, source);\n    if`, `const code = encodeKey(key, source) + byCode.size;\n    if`],
     'shutdown',
   ),
 ];
