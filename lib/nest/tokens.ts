@@ -20,7 +20,9 @@ export const SINGLE_FLIGHT_HOST = Symbol.for(`${PREFIX}host`);
  * ```
  */
 export function getSingleFlightToken(name = 'default'): symbol {
-  return Symbol.for(`${PREFIX}service:${name}`);
+  // Nest prints the token where nobody provides it: it says what is missing.
+  const provider = name === 'default' ? 'forRoot()' : `forFeature('${name}')`;
+  return Symbol.for(`${PREFIX}SingleFlightModule.${provider}`);
 }
 
 /** The token of what `forFeature` was told of a group, in each module that says something. */

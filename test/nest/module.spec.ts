@@ -337,8 +337,27 @@ describe('SingleFlightModule.forFeature', () => {
 
 describe('getSingleFlightToken', () => {
   it('is one symbol for one name, in every copy of the library', () => {
-    expect(getSingleFlightToken()).toBe(Symbol.for('nestjs-singleflight@0:service:default'));
-    expect(getSingleFlightToken('prices')).toBe(Symbol.for('nestjs-singleflight@0:service:prices'));
+    expect(getSingleFlightToken()).toBe(Symbol.for('nestjs-singleflight@0:SingleFlightModule.forRoot()'));
+    expect(getSingleFlightToken('prices')).toBe(
+      Symbol.for("nestjs-singleflight@0:SingleFlightModule.forFeature('prices')"),
+    );
+  });
+
+  it('says in what Nest prints which import is missing', async () => {
+    @Injectable()
+    class Prices {
+      constructor(@InjectSingleFlight('prices') readonly prices: SingleFlightService) {}
+    }
+    await expect(startApp({ imports: [SingleFlightModule.forRoot()], providers: [Prices] })).rejects.toThrow(
+      /can't resolve dependencies of the Prices[^]*Symbol\(nestjs-singleflight@0:SingleFlightModule\.forFeature\('prices'\)\)/,
+    );
+    @Injectable()
+    class Root {
+      constructor(@InjectSingleFlight() readonly root: SingleFlightService) {}
+    }
+    await expect(startApp({ providers: [Root] })).rejects.toThrow(
+      /can't resolve dependencies of the Root[^]*Symbol\(nestjs-singleflight@0:SingleFlightModule\.forRoot\(\)\)/,
+    );
   });
 
   it('lets a test put another service in its place', async () => {
