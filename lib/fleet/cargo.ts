@@ -29,16 +29,18 @@ export class Cargo {
       if (payload.length <= maxPayloadBytes) return payload;
       throw new PayloadTooLargeError(this.engine.name, payload.length, maxPayloadBytes);
     } catch (error) {
-      return this.unshareable(error, name);
+      return this.unshareable(error, name, ok);
     }
   }
 
   /** The word that a result cannot be carried, and why not, for whoever reads warnings. */
-  unshareable(error: unknown, name: string): Uint8Array {
+  unshareable(error: unknown, name: string, ok = true): Uint8Array {
     this.warn(
       name,
       `The flight '${name}' cannot be shared with the other processes of the fleet, which run its function themselves: ` +
-        (error instanceof UnshareableResultError ? `it came back with ${error.what}.` : describe(error)),
+        (error instanceof UnshareableResultError
+          ? `it came back with ${error.what}.${remedyFor(error, ok)}`
+          : describe(error)),
     );
     return sealed({ kind: 'unshareable', codec: '', body: new Uint8Array(0) });
   }
@@ -72,6 +74,13 @@ export class Cargo {
     this.warned.add(name);
     process.emitWarning(message, { type: 'SingleFlightWarning' });
   }
+}
+
+/** What helps where an instance of a class came back; not where it was thrown with an error, which the codec does not carry. */
+function remedyFor({ what, obstacle }: UnshareableResultError, ok: boolean): string {
+  if (!ok || obstacle !== 'instance') return '';
+  const className = /^an instance of ([\w$]+)(?: at |$)/.exec(what)?.[1] ?? '…';
+  return ` Return a plain object, or register the class: structuredCodec({ classes: [{ class: ${className} }] }).`;
 }
 
 function describe(error: unknown): string {

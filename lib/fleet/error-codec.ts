@@ -136,7 +136,9 @@ export class ErrorCodec {
       return { kind: 'aggregate', class: 'AggregateError', ...facts, errors };
     }
     const registered = this.registeredFor(prototype);
-    if (registered === undefined) return { kind: 'other', class: 'RemoteError', ...facts };
+    if (registered === undefined) {
+      return { kind: 'other', class: 'RemoteError', ...facts, name: tellingName(error, name) };
+    }
     return { kind: 'registered', class: registered.class.name, ...facts, properties: propertiesOf(error, registered) };
   }
 
@@ -182,6 +184,12 @@ function propertiesOf(error: Error, { properties = [] }: ErrorClass): Record<str
     found[property] = property === 'cause' && isError(value) ? new Error(value.message) : value;
   }
   return found;
+}
+
+/** The name of an error that arrives as no more than it: its class's, where it was given none of its own. */
+function tellingName({ constructor }: Error, name: unknown): string {
+  const className: unknown = typeof constructor === 'function' ? constructor.name : undefined;
+  return name === 'Error' && typeof className === 'string' && className !== '' ? className : String(name);
 }
 
 function asError(thrown: unknown): Error {

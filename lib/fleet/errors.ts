@@ -1,4 +1,5 @@
 import { on, SingleFlightError, type ErrorPlace } from '../core/errors.js';
+import { inspectThrown } from '../core/inspect.js';
 
 /** What went wrong with an engine, and where, as far as that is known. */
 export interface EngineErrorFacts {
@@ -100,6 +101,18 @@ export class RemoteError extends SingleFlightError {
       place,
     );
   }
+}
+
+/** Why an engine cannot be had, without what its error advises: for a line that says what is done meanwhile. */
+export function outageReason(error: unknown): string {
+  if (error instanceof EngineTimeoutError) return `no answer to \`${error.operation}\` within ${error.timeoutMs} ms`;
+  if (!(error instanceof EngineUnavailableError)) return inspectThrown(error);
+  const { cause } = error;
+  if (cause === undefined) return 'it is not available';
+  // Of several addresses that refuse Node makes an AggregateError, whose message is empty.
+  const { message, code } = cause as { message?: unknown; code?: unknown };
+  const reason = [message, code].find((text) => typeof text === 'string' && text !== '');
+  return typeof reason === 'string' ? reason : inspectThrown(cause);
 }
 
 function because(cause: unknown): string {

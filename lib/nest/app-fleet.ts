@@ -6,6 +6,7 @@ import { prefixKey } from '../core/key.js';
 import type { EventSink, EventSinks } from '../core/observer.js';
 import type { CallOptions, FlightOptions } from '../core/options.js';
 import type { ErrorClass } from '../fleet/error-codec.js';
+import { outageReason } from '../fleet/errors.js';
 import { FleetFlights } from '../fleet/fleet-flights.js';
 import { Fleet } from '../fleet/fleet.js';
 import type { FleetOptions } from '../fleet/options.js';
@@ -77,8 +78,8 @@ export class AppFleet {
         await this.close();
         throw error;
       }
-      const { message } = error as Error;
-      this.logger.error(`The fleet has not started, and functions run once per process until it does: ${message}`);
+      const reason = outageReason(error);
+      this.logger.error(`The fleet has not started, and functions run once per process until it does: ${reason}`);
     } finally {
       this.isStarting = false;
     }
@@ -129,7 +130,7 @@ export class AppFleet {
       degrade: alsoTelling(degrade, ({ engine, error, whenDown }) => {
         if (this.isStarting) return;
         const meanwhile = whenDown === 'fail' ? 'flights of the fleet fail' : 'functions run once per process';
-        this.logger.warn(`The engine '${engine}' does not answer, and ${meanwhile}: ${String(error)}`);
+        this.logger.warn(`The engine '${engine}' does not answer, and ${meanwhile}: ${outageReason(error)}`);
       }),
       restore: alsoTelling(restore, ({ engine }) => {
         this.logger.log(`The engine '${engine}' is back, and flights are shared by the fleet again.`);

@@ -162,6 +162,15 @@ describe('Errors', () => {
     expect(again(error)).toMatchObject({ name: 'Discontinued', sku: 'lamp' });
   });
 
+  it('of any other class that has no name of its own arrive under the name of their class', () => {
+    class NoSeatLeft extends Error {}
+    expect(again(new NoSeatLeft('full'))).toMatchObject({ remoteName: 'NoSeatLeft', remoteMessage: 'full' });
+    expect(again(new (class extends Error {})('full'))).toMatchObject({ remoteName: 'Error' });
+    expect(again(Object.assign(new NoSeatLeft('full'), { name: 'Full' }))).toMatchObject({ remoteName: 'Full' });
+    // What comes back as itself keeps the name that it has.
+    expect(again(new OutOfStock('lamp')).name).toBe('Error');
+  });
+
   it('of any other class arrive as a RemoteError', () => {
     const came = again(new Unknown('broken'));
     expect(came).toBeInstanceOf(RemoteError);
@@ -235,10 +244,29 @@ describe('Cargo', () => {
     cargo.pack(true, 'x'.repeat(300), 'price', place);
     expect(warned()).toEqual([
       "The flight 'product' cannot be shared with the other processes of the fleet, which run its function themselves: " +
-        'it came back with an instance of Money.',
+        'it came back with an instance of Money. Return a plain object, or register the class: ' +
+        'structuredCodec({ classes: [{ class: Money }] }).',
       expect.stringMatching(
         /^The flight 'price' cannot be shared .* The result takes \d+ bytes, and the engine 'memory'/,
       ),
+    ]);
+  });
+
+  it('tells of registering a class only where that helps', () => {
+    const sold = new ErrorCodec([{ class: OutOfStock, properties: ['sku'] }]);
+    const cargo = new Cargo(structuredCodec(), sold, engine);
+    const failed = Object.assign(new OutOfStock('lamp'), { sku: new Money(1n, 'EUR') });
+    cargo.pack(true, [{ price: new Money(1n, 'EUR') }], 'deep', place);
+    cargo.pack(true, new (class extends Money {})(1n, 'EUR'), 'nameless', place);
+    cargo.pack(true, [(): number => 1], 'function', place);
+    cargo.pack(false, failed, 'failed', place);
+    expect(warned().map((line) => String(line).replace(/^.*(?=it came)/, ''))).toEqual([
+      'it came back with an instance of Money at result[0].price. Return a plain object, or register the class: ' +
+        'structuredCodec({ classes: [{ class: Money }] }).',
+      'it came back with an instance of a class without a name. Return a plain object, or register the class: ' +
+        'structuredCodec({ classes: [{ class: … }] }).',
+      'it came back with a function at result[0].',
+      expect.stringMatching(/^it came back with an instance of Money at result.*sku\.$/),
     ]);
   });
 

@@ -24,6 +24,7 @@ import {
 import { MemoryEngine, MemoryHub } from 'nestjs-singleflight/fleet';
 import { held, type Held } from 'nestjs-singleflight/testing';
 import { lastValueFrom, Observable, of } from 'rxjs';
+import { EngineTimeoutError, EngineUnavailableError, outageReason } from '../../lib/fleet/errors.js';
 import { closeApps, PLATFORMS, startApp, type Platform } from './support/apps.js';
 import { rejection, until } from './support/work.js';
 import { closeServers, TestServer, type Reply } from './interceptor/support/server.js';
@@ -398,6 +399,21 @@ describe('A name in the fleet is refused', () => {
 });
 
 describe('An engine that is down', () => {
+  it.each<[string, unknown, string]>([
+    ['what it failed with', new EngineUnavailableError('redis', { cause: new Error('WRONGPASS') }), 'WRONGPASS'],
+    [
+      'the code of what has no message',
+      new EngineUnavailableError('redis', { cause: Object.assign(new AggregateError([]), { code: 'ECONNREFUSED' }) }),
+      'ECONNREFUSED',
+    ],
+    ['what is no error', new EngineUnavailableError('redis', { cause: 'gone' }), 'gone'],
+    ['that nothing is known', new EngineUnavailableError('redis'), 'it is not available'],
+    ['that it is silent', new EngineTimeoutError('redis', 'join', 500), 'no answer to `join` within 500 ms'],
+    ['anything else', new Error('broken'), 'Error: broken'],
+  ])('is said to be so because of %s', (_, error, reason) => {
+    expect(outageReason(error)).toBe(reason);
+  });
+
   /** An engine that refuses whatever it is asked while it is down. */
   class Failing extends MemoryEngine {
     down = false;
@@ -421,7 +437,7 @@ describe('An engine that is down', () => {
     expect(service.fleetHealth()).toMatchObject({ engine: 'memory', up: false });
     const lines = (): string[] => [...logger.warnings, ...logger.logged].filter((line) => line.includes('The engine'));
     expect(lines()).toEqual([
-      expect.stringMatching(/^The engine 'memory' does not answer, and functions run once per process: /),
+      "The engine 'memory' does not answer, and functions run once per process: it is not available",
     ]);
   });
 
@@ -432,7 +448,9 @@ describe('An engine that is down', () => {
       imports: [SingleFlightModule.forRoot({ fleet: { app: 'shop', engine } })],
     });
     expect(await app.get(SingleFlightService).run(42, () => 'alone', { fleet: 'one' })).toBe('alone');
-    expect(logger.errors).toEqual([expect.stringMatching(/^The fleet has not started.*connection refused/)]);
+    expect(logger.errors).toEqual([
+      'The fleet has not started, and functions run once per process until it does: connection refused',
+    ]);
     const strict = { app: 'shop', engine, whenDown: 'fail' } as const;
     await expect(startApp({ imports: [SingleFlightModule.forRoot({ fleet: strict })] })).rejects.toThrow(
       /connection refused|does not answer/,
