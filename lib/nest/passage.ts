@@ -10,7 +10,7 @@ import { nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exch
 import type { GroupKey, HttpFlights } from './http-flights.js';
 import { landedWith, NOT_SHARED, passing, received, type Landed } from './landed.js';
 import { before, recordSince, replay, type Before, type Replay } from './replay.js';
-import type { RequestKey } from './request-key.js';
+import { digestOf, type RequestKey } from './request-key.js';
 import type { RequestParts } from './request-parts.js';
 import type { Route } from './route.js';
 import { release, singleUseKind } from './single-use.js';
@@ -117,10 +117,12 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   private boardFleet(fleet: AppFleet, name: string, key: RequestKey): Seat<Landed> {
     const { group } = this.flights;
     const { limits } = group;
-    const { keys } = this.route;
+    const { keys, version } = this.route;
+    // All else that tells routes apart is in the key: where they were asked for.
+    const id = version === undefined ? key.digest : digestOf([key.digest, version]);
     // Somebody may follow in another process, so that there is always something to replay.
     const lead = (flight: Flight): PromiseLike<Landed> => this.lead(flight, { shared: true, limits });
-    const shared = fleet.shared(group, { name, key: key.digest }, lead) as FlightFunction<Landed, GroupKey>;
+    const shared = fleet.shared(group, { name, key: id }, lead) as FlightFunction<Landed, GroupKey>;
     const fly = (flight: Flight<GroupKey>): PromiseLike<Landed> => {
       keys.add(key);
       const ended = (): void => {

@@ -23,6 +23,8 @@ export class Route {
   readonly vary: readonly string[];
   /** The name of its flights in the app's fleet, where it states one. */
   readonly fleet: string | undefined;
+  /** Of which version it is, where it states one: a header may tell routes of one address apart. */
+  readonly version: string | undefined;
   /** What its requests ask for as callers. */
   readonly options: CallOptions | undefined;
   /** Whether its requests overlap and never merge; gone once that is known. Written by the interceptor. */
@@ -51,6 +53,7 @@ export class Route {
     this.vary = (stated?.vary ?? http.vary ?? DEFAULT_VARY).map((name) => name.toLowerCase());
     this.identity = http.identity;
     this.fleet = stated?.fleet;
+    this.version = versionOf(handler) ?? versionOf(controller);
     this.options = http.waitTimeoutMs === undefined ? undefined : { waitTimeoutMs: http.waitTimeoutMs };
     const byHandKey = this.keyFn !== undefined;
     const byHand = byHandKey || this.share === 'public';
@@ -103,6 +106,12 @@ export function checkShares(
       if (typeof method === 'function') check(method, `${controller.name}.${name}`);
     }
   }
+}
+
+/** Nest keeps it so in all versions from 10 to 12: a text, a list, or a symbol for any. */
+function versionOf(place: object): string | undefined {
+  const version = Reflect.getMetadata('__version__', place) as string | symbol | (string | symbol)[] | undefined;
+  return version === undefined ? undefined : [version].flat().map(String).join();
 }
 
 /** How many routes were seen: no two have the same id. */

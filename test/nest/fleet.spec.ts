@@ -9,6 +9,9 @@ import {
   Res,
   Scope,
   UseInterceptors,
+  Version,
+  VERSION_NEUTRAL,
+  VersioningType,
   type ModuleMetadata,
 } from '@nestjs/common';
 import {
@@ -307,6 +310,35 @@ describe.each(PLATFORMS)('A route with a name in the fleet, on %s', (platform: P
     }
     expect(load.calls).toBe(1);
   });
+});
+
+it('Routes of one name and address that a header tells apart never meet', async () => {
+  @Controller('pages')
+  @UseInterceptors(SingleFlightInterceptor)
+  @SingleFlightShare('public', { fleet: 'pages', vary: [] })
+  class Versions {
+    @Get()
+    @Version('1')
+    async first(): Promise<unknown> {
+      return `1: ${String(await load())}`;
+    }
+
+    @Get()
+    @Version(['2', VERSION_NEUTRAL])
+    async second(): Promise<unknown> {
+      return `2: ${String(await load())}`;
+    }
+  }
+  const server = await TestServer.start('Express', {
+    ...fleet()({ controllers: [Versions] }),
+    setup: (app) => app.enableVersioning({ type: VersioningType.HEADER, header: 'X-Version' }),
+  });
+  const replies = Promise.all(
+    ['1', '1', '2'].map((version) => server.send({ path: '/pages', headers: { 'X-Version': version } })),
+  );
+  await until(() => load.waiting === 2);
+  for (let run = 0; run < 2; run++) load.release('a lamp');
+  expect((await replies).map(({ body }) => body)).toEqual(['1: a lamp', '1: a lamp', '2: a lamp']);
 });
 
 describe('A name in the fleet is refused', () => {
