@@ -6,6 +6,7 @@ import {
   TooManyFollowersError,
   WaitTimeoutError,
 } from '../core/errors.js';
+import { EngineTimeoutError, EngineUnavailableError } from '../fleet/errors.js';
 import { nodeResponseOf, type HttpResponse } from './http-exchange.js';
 
 /** In seconds: flights are short, and a client that asks again soon joins one or finds a place. */
@@ -13,7 +14,10 @@ const RETRY_AFTER = '1';
 /** As proxies log it: the client had gone before it was answered. Nobody receives it. */
 const CLIENT_CLOSED_REQUEST = 499;
 
-const BUSY = [TooManyFlightsError, TooManyFollowersError, WaitTimeoutError, GroupClosedError];
+const BUSY = [
+  ...[TooManyFlightsError, TooManyFollowersError, WaitTimeoutError, GroupClosedError],
+  ...[EngineUnavailableError, EngineTimeoutError],
+];
 
 /**
  * What a client is told of this library's errors: 503 with Retry-After where it may ask again, 504 where the handler

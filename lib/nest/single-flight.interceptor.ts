@@ -36,7 +36,8 @@ import { isAboard } from './travelling.js';
  * with the same key may have the same answer.
  *
  * Status and headers that the leader's handler gave its response are given to its followers' too. A client that goes
- * away leaves the flight. Limits and wait timeouts are answered 503 with Retry-After, flight timeouts 504.
+ * away leaves the flight. Limits, wait timeouts and, where flights of the fleet fail then, an engine that is down are
+ * answered 503 with Retry-After, flight timeouts 504.
  *
  * Always alone: other methods, handlers with `@Res()`, `@Next()` or `@Sse()`. What cannot be shared (a stream, a
  * StreamableFile, a Response, an answer that sets a cookie or a status that is no success) goes to the leader: whoever

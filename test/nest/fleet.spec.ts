@@ -1,8 +1,10 @@
 import { afterEach, describe, expect, it } from '@jest/globals';
 import {
+  Catch,
   ConflictException,
   Controller,
   Get,
+  HttpException,
   Injectable,
   NotFoundException,
   Param,
@@ -12,8 +14,11 @@ import {
   Version,
   VERSION_NEUTRAL,
   VersioningType,
+  type ArgumentsHost,
+  type ExceptionFilter,
   type ModuleMetadata,
 } from '@nestjs/common';
+import { APP_FILTER, HttpAdapterHost } from '@nestjs/core';
 import {
   FlightSignal,
   SingleFlight,
@@ -24,8 +29,8 @@ import {
   SingleFlightShare,
   type FleetOptions,
 } from 'nestjs-singleflight';
-import { MemoryEngine, MemoryHub } from 'nestjs-singleflight/fleet';
-import { held, type Held } from 'nestjs-singleflight/testing';
+import { EngineTimeoutError, EngineUnavailableError, MemoryEngine, MemoryHub } from 'nestjs-singleflight/fleet';
+import { chaosEngine, held, type Held } from 'nestjs-singleflight/testing';
 import { lastValueFrom, Observable, of } from 'rxjs';
 import { EngineTimeoutError, EngineUnavailableError, outageReason } from '../../lib/fleet/errors.js';
 import { closeApps, PLATFORMS, startApp, type Platform } from './support/apps.js';
@@ -300,6 +305,35 @@ describe.each(PLATFORMS)('A route with a name in the fleet, on %s', (platform: P
       ]);
     }
     expect(load.calls).toBe(1);
+  });
+
+  it.each([
+    ['goDown', EngineUnavailableError],
+    ['hang', EngineTimeoutError],
+  ] as const)('answers 503 where flights fail because the engine is down (%s)', async (fault, type) => {
+    const causes: unknown[] = [];
+    @Catch(HttpException)
+    class Log implements ExceptionFilter {
+      catch(exception: HttpException, host: ArgumentsHost): void {
+        causes.push(exception.cause);
+        const { httpAdapter } = server.app.get(HttpAdapterHost);
+        httpAdapter.reply(host.getArgByIndex(1), exception.getResponse(), exception.getStatus());
+      }
+    }
+    const engine = chaosEngine(new MemoryEngine(new MemoryHub()));
+    const options = { engine, whenDown: 'fail', degradeAfterMs: 20, operationTimeoutMs: 20 } as const;
+    const metadata = { controllers: [Pages], providers: [{ provide: APP_FILTER, useClass: Log }] };
+    const server: TestServer = await TestServer.start(platform, fleet(options)(metadata));
+    engine.controls[fault]();
+    const reply = await server.send({ path: '/products/42' });
+    expect([reply.status, reply.headers['retry-after'], reply.body]).toEqual([
+      503,
+      '1',
+      '{"message":"Service Unavailable","statusCode":503}',
+    ]);
+    expect(causes).toEqual([expect.any(type)]);
+    expect(load.calls).toBe(0);
+    engine.controls.comeBack();
   });
 
   it('gives all of them the exception', async () => {
