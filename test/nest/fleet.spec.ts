@@ -32,7 +32,7 @@ import {
 import { EngineTimeoutError, EngineUnavailableError, MemoryEngine, MemoryHub } from 'nestjs-singleflight/fleet';
 import { chaosEngine, held, type Held } from 'nestjs-singleflight/testing';
 import { lastValueFrom, Observable, of } from 'rxjs';
-import { EngineTimeoutError, EngineUnavailableError, outageReason } from '../../lib/fleet/errors.js';
+import { outageReason } from '../../lib/fleet/errors.js';
 import { closeApps, PLATFORMS, startApp, type Platform } from './support/apps.js';
 import { rejection, until } from './support/work.js';
 import { closeServers, TestServer, type Reply } from './interceptor/support/server.js';
