@@ -1,5 +1,5 @@
 import type { Observable } from 'rxjs';
-import type { FlightKey } from '../core/key.js';
+import type { FlightKey, FlightKeyPart } from '../core/key.js';
 import type { Isolation } from '../core/isolate.js';
 import type { FlightOptions } from '../core/options.js';
 import type { FleetCallOptions } from './fleet-name.js';
@@ -38,6 +38,11 @@ export interface SingleFlightDecoratorFactory {
     key: (...args: Parameters<M>) => KeyResult,
     options?: SingleFlightOptions,
   ): SingleFlightDecorator<Parameters<M>>;
+  /** For what makes no key: it decorates nothing, and the compiler prints why. What is `any` comes here too. */
+  <A extends readonly unknown[], R>(
+    key: (...args: A) => R,
+    options?: SingleFlightOptions,
+  ): [R] extends [KeyResult] ? SingleFlightDecorator<A> : RefusedDecorator<KeyRefusal<R>>;
 }
 
 /** What a key function returns: the key, or `undefined` or `null` for a call that is not to be coalesced. */
@@ -76,6 +81,46 @@ export interface SingleFlightDecorator<A extends readonly unknown[]> {
   <M>(method: M & Fits<A, M, unknown>, context: ClassMethodDecoratorContext<never>): M;
   // The legacy signature stays last: of several that fail, TypeScript 7 explains only the last one.
   <M>(target: object, property: string | symbol, descriptor: TypedPropertyDescriptor<M> & Fits<A, M>): void;
+}
+
+/** Decorates nothing: what it asks of a method is the sentence that the compiler prints. */
+export interface RefusedDecorator<Sentence> {
+  <M>(method: M & Sentence, context: ClassMethodDecoratorContext<never>): M;
+  <M>(target: object, property: string | symbol, descriptor: TypedPropertyDescriptor<M> & Sentence): void;
+}
+
+/** Why what a key function returns is no key. */
+export type KeyRefusal<R> =
+  unknown extends PartOf<R>
+    ? KeyIsUnknown
+    : [R] extends [PromiseLike<unknown>]
+      ? KeyIsPromised
+      : // Nothing else is wrong with it.
+        [PartOf<R>] extends [FlightKeyPart | undefined]
+        ? KeyHoldsUndefined
+        : NoKey;
+
+/** What an array holds, nested as deep as it may be; what is no array holds itself. */
+type PartOf<R> = R extends readonly (infer P)[] ? PartOf<P> : R;
+
+/** What the compiler prints when the key function's parameters have no types. */
+export interface KeyIsUnknown extends Impossible {
+  readonly 'annotate the parameters of the key function, as in (id: string) => id': never;
+}
+
+/** What the compiler prints when callers who lack a value would share one flight. */
+export interface KeyHoldsUndefined extends Impossible {
+  readonly 'an array that is a key must not hold undefined: write ?? null where having none is a value of its own': never;
+}
+
+/** What the compiler prints when the key function is async. */
+export interface KeyIsPromised extends Impossible {
+  readonly 'the key function must return the key itself, not a Promise of it': never;
+}
+
+/** What the compiler prints when the key function returns an object or a symbol. */
+export interface NoKey extends Impossible {
+  readonly 'the key function must return a string, a number, or an array of them': never;
 }
 
 /** Asks nothing of a method that fits a key function of the parameters `A`, and the impossible of any other. */

@@ -54,7 +54,8 @@ export const SingleFlight: SingleFlightDecoratorFactory = (
     isTc39(place)
       ? decorateTc39(keyFn as AnyKeyFunction, options, ...place)
       : decorateLegacy(keyFn as AnyKeyFunction, options, ...place);
-  return decorate as ReturnType<SingleFlightDecoratorFactory>;
+  // Of what kind it is says the overload that was called.
+  return decorate as never;
 };
 
 /** What can be done about the flights of one decorated method of one instance. */

@@ -133,6 +133,11 @@ export class AnnotatedKeys {
   async anything(id: any): Promise<any> {
     return id;
   }
+
+  @SingleFlight((id: any, locale: string) => ['of', [id, locale]])
+  async anythingInsideAnArray(id: any, locale: string): Promise<any> {
+    return [id, locale];
+  }
 }
 
 export class ReturnedKeys {

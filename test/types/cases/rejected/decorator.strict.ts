@@ -39,33 +39,51 @@ export class NotAsync {
 }
 
 export class Keys {
-  // @ts-expect-error: Type 'undefined' is not assignable to type 'FlightKeyPart'
+  // @ts-expect-error: an array that is a key must not hold undefined: write ?? null
   @SingleFlight((id: string) => [id, undefined])
   async undefinedInsideAnArray(id: string) {
     return id;
   }
 
-  // @ts-expect-error: Type 'undefined' is not assignable to type 'FlightKeyPart'
+  // @ts-expect-error: an array that is a key must not hold undefined: write ?? null
   @SingleFlight((filter: Filter) => [filter.id])
   async perhapsUndefinedInsideAnArray(filter: Filter) {
     return filter;
   }
 
-  // @ts-expect-error: Type 'undefined' is not assignable to type 'FlightKeyPart'
+  // @ts-expect-error: an array that is a key must not hold undefined: write ?? null
   @SingleFlight((filter: Filter) => ['products', ['of', filter.id]])
   async undefinedDeepInside(filter: Filter) {
     return filter;
   }
 
-  // @ts-expect-error: Type 'unknown' is not assignable to type 'KeyResult'
+  // @ts-expect-error: annotate the parameters of the key function, as in (id: string) => id
   @SingleFlight((id) => id)
   async unannotated(id: string) {
     return id;
   }
 
-  // @ts-expect-error: Type 'unknown' is not assignable to type 'FlightKeyPart'
+  // @ts-expect-error: annotate the parameters of the key function, as in (id: string) => id
   @SingleFlight((id, locale) => [id, locale])
   async unannotatedInsideAnArray(id: string, locale: string) {
     return id + locale;
+  }
+
+  // @ts-expect-error: annotate the parameters of the key function, as in (id: string) => id
+  @SingleFlight((tenant, id) => ['products', [tenant, id]], { lingerMs: 50 })
+  async unannotatedDeepInside(tenant: string, id: string) {
+    return tenant + id;
+  }
+
+  // @ts-expect-error: an array that is a key must not hold undefined: write ?? null
+  @SingleFlight((id: string, locale?: string) => [id, locale])
+  async optionalInsideAnArray(id: string, locale?: string) {
+    return `${id} ${locale}`;
+  }
+
+  // @ts-expect-error: an array that is a key must not hold undefined: write ?? null
+  @SingleFlight((id: string | undefined, fresh: boolean) => (fresh ? 'fresh' : [id]))
+  async undefinedInsideAnArrayOrAlone(id: string | undefined, fresh: boolean) {
+    return `${id} ${fresh}`;
   }
 }

@@ -139,43 +139,43 @@ export class NotAsync {
 }
 
 export class Keys {
-  // @ts-expect-error: is not assignable to type 'KeyResult'
+  // @ts-expect-error: the key function must return a string, a number, or an array of them
   @SingleFlight((id: string) => ({ id }))
   async object(id: string) {
     return id;
   }
 
-  // @ts-expect-error: is not assignable to type 'KeyResult'
+  // @ts-expect-error: the key function must return the key itself, not a Promise of it
   @SingleFlight(async (id: string) => id)
   async promise(id: string) {
     return id;
   }
 
-  // @ts-expect-error: is not assignable to type 'KeyResult'
+  // @ts-expect-error: the key function must return a string, a number, or an array of them
   @SingleFlight((id: string) => Symbol(id))
   async symbol(id: string) {
     return id;
   }
 
-  // @ts-expect-error: is not assignable to type 'KeyResult'
+  // @ts-expect-error: the key function must return a string, a number, or an array of them
   @SingleFlight((date: Date) => date)
   async date(date: Date) {
     return date;
   }
 
-  // @ts-expect-error: is not assignable to type 'KeyResult'
+  // @ts-expect-error: the key function must return a string, a number, or an array of them
   @SingleFlight((ids: Set<string>) => ids)
   async set(ids: Set<string>) {
     return ids;
   }
 
-  // @ts-expect-error: is not assignable to type 'KeyResult'
+  // @ts-expect-error: the key function must return a string, a number, or an array of them
   @SingleFlight((id: string) => () => id)
   async function(id: string) {
     return id;
   }
 
-  // @ts-expect-error: is not assignable to type 'KeyResult'
+  // @ts-expect-error: the key function must return a string, a number, or an array of them
   @SingleFlight((filter: Filter) => ['products', filter])
   async objectInsideAnArray(filter: Filter) {
     return filter;
