@@ -11,6 +11,9 @@ export type Outcome =
 
 const NONE: Outcome = { kind: 'none' };
 
+/** The word that a result cannot be carried: always this very one. */
+export const UNSHAREABLE: Uint8Array = sealed({ kind: 'unshareable', codec: '', body: new Uint8Array(0) });
+
 /** Packs how flights end for the other processes, and unpacks how theirs did. Never throws; warns once per flight name. */
 export class Cargo {
   private readonly warned = new Set<string>();
@@ -42,7 +45,7 @@ export class Cargo {
           ? `it came back with ${error.what}.${remedyFor(error, ok)}`
           : describe(error)),
     );
-    return sealed({ kind: 'unshareable', codec: '', body: new Uint8Array(0) });
+    return UNSHAREABLE;
   }
 
   unpack(payload: Uint8Array, name: string, place: () => ErrorPlace): Outcome {

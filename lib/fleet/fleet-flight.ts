@@ -82,6 +82,7 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     this.resolve = resolve;
     this.reject = reject;
     if (this.aborted !== undefined) this.finish(false, this.aborted);
+    else if (this.fleet.unshared.has(this.id) && this.fleet.refusal() === undefined) this.goUnshared();
     else this.following.begin();
   }
 
@@ -133,8 +134,8 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
       this.record.elsewhere = true;
       this.finish(outcome.ok, outcome.outcome);
     } else {
-      this.host.degraded('unshared');
-      this.runAlone();
+      this.fleet.unshared.add(this.id);
+      this.goUnshared();
     }
   }
 
@@ -152,6 +153,11 @@ export class FleetFlight implements Pilot, Told, FleetMember, Leaseholder, LedFl
     this.host.degraded('down');
     if (this.fleet.limits.whenDown === 'local') this.runAlone();
     else this.finish(false, placed(error, this.host.place(this)));
+  }
+
+  private goUnshared(): void {
+    this.host.degraded('unshared');
+    this.runAlone();
   }
 
   private runAlone(): void {

@@ -17,7 +17,10 @@ export interface FleetStats {
   readonly lost: number;
   /** Flights that ran here alone, or failed, because the engine was down. */
   readonly degraded: number;
-  /** Flights whose function ran here because another process's result could not be carried or read. */
+  /**
+   * Flights whose function ran here because another process's result could not be carried or read, or the last one of
+   * their name and key within the last 30 seconds could not.
+   */
   readonly unshared: number;
 }
 

@@ -10,6 +10,7 @@ import { flightId } from './flight-id.js';
 import { Health, type HealthHost } from './health.js';
 import { fleetLimitsOf, type FleetLimits, type FleetOptions } from './options.js';
 import { Schedule } from './schedule.js';
+import { Unshared } from './unshared.js';
 
 /** A flight of this process that hears when the engine goes down. */
 export interface FleetMember {
@@ -32,6 +33,8 @@ export class Fleet implements HealthHost {
   readonly members = new Set<FleetMember>();
   /** Flights that have ended here, and of which the engine could not be told yet: fences by id. Written by landings. */
   readonly unpublished = new Map<string, Fence>();
+  /** Flights that this process flies alone for a while, because their result cannot be carried. */
+  readonly unshared = new Unshared();
   /**
    * What has to be over before this process asks for an id again: that the engine has been told of the end of its last
    * flight, or that it is forgotten. Each removes itself.

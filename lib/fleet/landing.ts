@@ -1,3 +1,4 @@
+import { UNSHAREABLE } from './cargo.js';
 import type { CompleteRequest } from './engine.js';
 import { PayloadTooLargeError } from './errors.js';
 import type { Fleet } from './fleet.js';
@@ -22,6 +23,7 @@ export interface Landed {
  */
 export function land(fleet: Fleet, lease: Lease, landed: Landed, onLost: () => void): void {
   lease.end();
+  if (landed.payload === UNSHAREABLE) fleet.unshared.add(landed.id);
   fleet.hold(landed.id, new Landing(fleet, lease, landed, onLost).attempt());
 }
 
@@ -49,6 +51,7 @@ class Landing {
     } catch (error) {
       if (error instanceof PayloadTooLargeError && this.payload === landed.payload) {
         this.payload = fleet.cargo.unshareable(error, landed.name);
+        fleet.unshared.add(landed.id);
         await this.attempt();
       } else this.retry();
     }

@@ -37,7 +37,7 @@ export const callers = [
     'do',
     'who takes a lone caller’s lingering result does not share',
     'callers',
-    [[`return this.role === 'follower' || this.flight.shared;`, `return this.flight.shared;`]],
+    [[`return this.part === 'follower' || this.flight.shared;`, `return this.flight.shared;`]],
     'core/group.spec',
   ),
   mutant(
@@ -65,7 +65,7 @@ export const callers = [
     'callers',
     [
       [
-        `return { ok: false, error, shared: this.shared, role: this.role };`,
+        `return { ok: false, error, shared: this.shared, role: this.part };`,
         `return { ok: false, error, shared: this.shared };`,
       ],
     ],
