@@ -105,10 +105,15 @@ const ELSEWHERE = { waitTimeoutMs: OF_EACH_CALL, signal: OF_EACH_CALL };
 
 /**
  * @param place where they were given
+ * @param elsewhere as for {@link checkNames}
  * @throws InvalidOptionError when an option is unknown or its value is not allowed
  */
-export function checkGroupOptions(options: GroupOptions, place: Where = () => placeOf(options, 'new Group')): void {
-  checkNames(options, GROUP_OPTIONS, place, ELSEWHERE);
+export function checkGroupOptions(
+  options: GroupOptions,
+  place: Where = () => placeOf(options, 'new Group'),
+  elsewhere: Readonly<Record<string, string>> = ELSEWHERE,
+): void {
+  checkNames(options, GROUP_OPTIONS, place, elsewhere);
   const { name, describeKey, observer } = options;
   if (name !== undefined && (typeof name !== 'string' || name === '')) {
     throw InvalidOptionError.value('name', name, 'a string that is not empty', place());

@@ -123,7 +123,7 @@ export class Health implements Due {
     if (this.givenUp) return;
     this.givenUp = true;
     const isNews = !this.down;
-    this.fall();
+    if (isNews) this.fall();
     this.host.gaveUp(this.error);
     if (isNews) this.host.wentDown(this.error);
   }
@@ -135,7 +135,6 @@ export class Health implements Due {
   }
 
   private fall(): void {
-    if (this.down) return;
     this.down = true;
     this.retryMs = this.degradeAfterMs;
     this.retryAfter(performance.now());

@@ -7,7 +7,7 @@ import {
   WaitTimeoutError,
 } from '../core/errors.js';
 import { EngineTimeoutError, EngineUnavailableError } from '../fleet/errors.js';
-import { nodeResponseOf, type HttpResponse } from './http-exchange.js';
+import { isAnswered, type HttpResponse } from './http-exchange.js';
 
 /** In seconds: flights are short, and a client that asks again soon joins one or finds a place. */
 const RETRY_AFTER = '1';
@@ -26,7 +26,7 @@ const BUSY = [
 export function httpError(error: unknown, response: HttpResponse | undefined): unknown {
   if (BUSY.some((kind) => error instanceof kind)) {
     // A middleware may have answered meanwhile.
-    if (nodeResponseOf(response)?.headersSent !== true) response?.header('Retry-After', RETRY_AFTER);
+    if (!isAnswered(response)) response?.header('Retry-After', RETRY_AFTER);
     return new ServiceUnavailableException(undefined, { cause: error });
   }
   return error instanceof FlightTimeoutError ? new GatewayTimeoutException(undefined, { cause: error }) : error;

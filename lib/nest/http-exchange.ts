@@ -50,6 +50,11 @@ export function nodeResponseOf(response: HttpResponse | undefined): NodeResponse
     : undefined;
 }
 
+/** Whether a response is under way to its client, so that no header can be set any more. */
+export function isAnswered(response: HttpResponse | undefined): boolean {
+  return nodeResponseOf(response)?.headersSent === true;
+}
+
 export function headerText(value: string | string[] | undefined): string | undefined {
   return typeof value === 'object' ? value.join('\0') : value;
 }

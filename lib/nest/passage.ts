@@ -6,7 +6,7 @@ import { boardToLeave } from '../rx/do-chan.js';
 import type { AppFleet } from './app-fleet.js';
 import { hasGone, watchClient, type Waiting } from './disconnect.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
-import { nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { isAnswered, nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import type { GroupKey, HttpFlights } from './http-flights.js';
 import { landedWith, NOT_SHARED, passing, received, type Landed } from './landed.js';
 import { before, recordSince, replay, type Before, type Replay } from './replay.js';
@@ -146,9 +146,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     const then = (resolve: (landed: Landed) => void, reject: (error: unknown) => void): void => {
       this.handle((values, error) => {
         this.handled = true;
-        // It may have failed because its own client was answered meanwhile, by a time limit outside: others try again.
-        const isOwn = this.route.passthrough && nodeResponseOf(this.response)?.headersSent === true;
-        const landed = values !== undefined ? this.record(values, boarded) : isOwn ? NOT_SHARED : undefined;
+        const landed = values === undefined ? this.ownFailure() : this.record(values, boarded);
         ended?.(landed !== undefined);
         if (landed === undefined) reject(error);
         else resolve(landed);
@@ -200,6 +198,11 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     if (this.gone || this.taken !== undefined) values.forEach(release);
     if (!readable || (wanted && this.taken === undefined)) this.route.restAlone();
     return NOT_SHARED;
+  }
+
+  /** It may have failed because its own client was answered meanwhile, by a time limit outside: others try again. */
+  private ownFailure(): Landed | undefined {
+    return this.route.passthrough && isAnswered(this.response) ? NOT_SHARED : undefined;
   }
 
   private recordNow(): Replay | undefined {

@@ -1,6 +1,6 @@
 import { ConfigurableModuleBuilder, Global, Module, type DynamicModule, type Provider } from '@nestjs/common';
 import type { ErrorPlace } from '../core/errors.js';
-import { checkGroupOptions, checkNames, GROUP_OPTIONS, type GroupOptions } from '../core/options.js';
+import { checkGroupOptions, type GroupOptions } from '../core/options.js';
 import { ELSEWHERE, type SingleFlightModuleOptions } from './module-options.js';
 import { SingleFlightRegistry } from './single-flight.registry.js';
 import { SingleFlightService } from './single-flight.service.js';
@@ -96,8 +96,7 @@ function featureProviders(group: string | ({ name: string } & GroupOptions)): Pr
   const { name, ...options } = typeof group === 'string' ? { name: group } : group;
   const site = typeof name === 'string' ? `forFeature('${name}')` : 'forFeature';
   const place = (): ErrorPlace => ({ site, group: typeof name === 'string' ? name : undefined });
-  checkNames(options, GROUP_OPTIONS, place, ELSEWHERE);
-  checkGroupOptions({ name, ...options }, place);
+  checkGroupOptions({ name, ...options }, place, ELSEWHERE);
   const service: Provider = {
     provide: getSingleFlightToken(name),
     useFactory: (registry: SingleFlightRegistry) => registry.service(name),

@@ -1,4 +1,5 @@
-import { discard, within, type PostgresClient, type PostgresNotification } from './pool.js';
+import { within } from '../fleet/deadline.js';
+import { discard, type PostgresClient, type PostgresNotification } from './pool.js';
 
 export interface ListenerHost {
   connect(): Promise<PostgresClient>;

@@ -31,22 +31,3 @@ export function discard(client: PostgresClient): void {
 export function ignore(): void {
   // Whoever asked has been answered, or nobody asked.
 }
-
-/** What came of it, or an error of these words after so long; what comes later is told to `onLate` only. */
-export function within<T>(promise: Promise<T>, ms: number, otherwise: string, onLate = ignore as (late: T) => void) {
-  return new Promise<T>((resolve, reject) => {
-    let isLate = false;
-    const timer = setTimeout(() => {
-      isLate = true;
-      reject(new Error(otherwise));
-    }, ms);
-    promise.then((value) => {
-      clearTimeout(timer);
-      if (isLate) onLate(value);
-      else resolve(value);
-    }, reject);
-    promise.catch(ignore).finally(() => {
-      clearTimeout(timer);
-    });
-  });
-}

@@ -11,13 +11,14 @@ import type {
   JoinRequest,
   RenewRequest,
 } from '../fleet/engine.js';
+import { ask, within } from '../fleet/deadline.js';
 import { EngineTimeoutError, EngineUnavailableError, PayloadTooLargeError } from '../fleet/errors.js';
 import { Inbox } from './inbox.js';
 import { Listener } from './listener.js';
 import { nameOf, Names, type Verb } from './names.js';
 import { checkPostgresEngineOptions, type PostgresEngineOptions } from './options.js';
 import { Parts } from './parts.js';
-import { ignore, within, type PostgresPool } from './pool.js';
+import { ignore, type PostgresPool } from './pool.js';
 import { isLostConnection, refusalOf } from './refusals.js';
 import { prepare } from './server-check.js';
 
@@ -216,41 +217,17 @@ export class PostgresEngine implements FlightEngine {
     return role === 'leader' ? { role, fence } : { role, fence, expiresInMs: Number(rest) };
   }
 
-  /** Asks and waits; what comes after the signal is told to `onLate` only. */
+  /** With a deadline; what comes after the signal is told to `onLate` only. */
   private ask(
     operation: Verb,
     columns: string,
     values: unknown[],
     signal: AbortSignal,
-    onLate: (row: Row) => void = ignore,
+    onLate?: (row: Row) => void,
   ): Promise<Row> {
     if (!this.started) return Promise.reject(new EngineUnavailableError(NAME));
-    const askedAt = performance.now();
-    return new Promise((resolve, reject) => {
-      let isLate = false;
-      const giveUp = (): void => {
-        isLate = true;
-        reject(new EngineTimeoutError(NAME, operation, Math.round(performance.now() - askedAt)));
-      };
-      if (signal.aborted) {
-        giveUp();
-        return;
-      }
-      signal.addEventListener('abort', giveUp, { once: true });
-      this.query(operation, columns, values, signal)
-        .finally(() => {
-          signal.removeEventListener('abort', giveUp);
-        })
-        .then(
-          (row) => {
-            if (isLate) onLate(row);
-            else resolve(row);
-          },
-          (error: unknown) => {
-            reject(new EngineUnavailableError(NAME, { cause: refusalOf(error) }));
-          },
-        );
-    });
+    const send = (): Promise<Row> => this.query(operation, columns, values, signal);
+    return ask({ engine: NAME, operation, signal, refusalOf }, send, onLate);
   }
 
   /** Once more, on another connection, when the first is lost: the verbs are idempotent per token. */

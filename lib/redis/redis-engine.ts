@@ -10,10 +10,10 @@ import type {
   JoinRequest,
   RenewRequest,
 } from '../fleet/engine.js';
+import { ask, within } from '../fleet/deadline.js';
 import { EngineTimeoutError, EngineUnavailableError, PayloadTooLargeError } from '../fleet/errors.js';
 import { flag, Keys, whole, type Answer } from './call.js';
 import { ignore, type RedisConnection, type Subscription } from './connection.js';
-import { ask, within } from './deadline.js';
 import { Inbox } from './inbox.js';
 import { OwnConnection } from './own-connection.js';
 import { checkRedisEngineOptions, connectionOf, type RedisEngineOptions } from './options.js';
@@ -229,7 +229,7 @@ export class RedisEngine implements FlightEngine {
     onLate?: (answer: T) => void,
   ): Promise<T> {
     if (!this.available) return Promise.reject(new EngineUnavailableError(NAME));
-    return ask({ engine: NAME, operation, signal }, send, onLate);
+    return ask({ engine: NAME, operation, signal, refusalOf }, send, onLate);
   }
 
   private async joined(request: JoinRequest, name: string, token: string): Promise<Joined> {

@@ -294,7 +294,7 @@ export const interceptor = [
   broken(
     'a handler that failed because its client was answered fails for all',
     'passage',
-    [`: isOwn ? NOT_SHARED : undefined;`, `: undefined;`],
+    [`isAnswered(this.response) ? NOT_SHARED : undefined`, `isAnswered(this.response) ? undefined : undefined`],
     'passage',
   ),
   broken(
@@ -389,7 +389,7 @@ export const interceptor = [
   broken(
     'who was answered by a middleware is told when to come back',
     'http-errors',
-    [`if (nodeResponseOf(response)?.headersSent !== true) `, ''],
+    [`if (!isAnswered(response)) `, ''],
     'ending',
   ),
   broken(

@@ -62,18 +62,20 @@ describe('A handler that fails when all have left', () => {
 describe('A request that a middleware has answered', () => {
   const unhandled = unhandledRejections();
 
-  function answered(exchange: Exchange): void {
-    Object.assign(exchange.response, { headersSent: true, writableFinished: true });
-    exchange.response.emit('close');
-  }
-
-  it('waits for the end, as its handler would have, and harms nobody: the handler has set a header', async () => {
+  /** Two requests under way, of which the second has been answered from outside. */
+  async function followerAnswered() {
     const interceptor = new SingleFlightInterceptor();
     const handler = new Subject();
     const [leader, follower] = [new Exchange(), new Exchange()];
     const answers = Promise.allSettled([leader, follower].map((one) => one.answer(interceptor, () => handler)));
     await turn();
-    answered(follower);
+    Object.assign(follower.response, { headersSent: true, writableFinished: true });
+    follower.response.emit('close');
+    return { handler, leader, follower, answers };
+  }
+
+  it('waits for the end, as its handler would have, and harms nobody: the handler has set a header', async () => {
+    const { handler, leader, answers } = await followerAnswered();
     leader.response.header('x-run', '1');
     handler.next('landed');
     handler.complete();
@@ -85,12 +87,7 @@ describe('A request that a middleware has answered', () => {
   });
 
   it('waits for the end, as its handler would have, and harms nobody: the flight has failed', async () => {
-    const interceptor = new SingleFlightInterceptor();
-    const handler = new Subject();
-    const [leader, follower] = [new Exchange(), new Exchange()];
-    const answers = Promise.allSettled([leader, follower].map((one) => one.answer(interceptor, () => handler)));
-    await turn();
-    answered(follower);
+    const { handler, leader, follower, answers } = await followerAnswered();
     handler.error(new GroupClosedError({ group: 'products' }));
     expect(await answers).toMatchObject([{ reason: { status: 503 } }, { reason: { status: 503 } }]);
     expect(unhandled).toEqual([]);

@@ -1,17 +1,17 @@
-import { EngineTimeoutError, EngineUnavailableError } from '../fleet/errors.js';
-import { ignore } from './connection.js';
-import { refusalOf } from './refusals.js';
+import { EngineTimeoutError, EngineUnavailableError } from './errors.js';
 
-/** What is asked, as errors name it, and for how long. */
+/** What an engine asks its server, as errors name it, and for how long. */
 export interface Question {
   readonly engine: string;
   readonly operation: string;
   readonly signal: AbortSignal;
+  /** Why the server has refused it, as a sentence. */
+  readonly refusalOf: (error: unknown) => Error;
 }
 
 /** Sends it and waits; what comes after the signal is told to `onLate` only. */
 export function ask<T>(
-  { engine, operation, signal }: Question,
+  { engine, operation, signal, refusalOf }: Question,
   send: () => Promise<T>,
   onLate: (answer: T) => void = ignore,
 ): Promise<T> {
@@ -43,17 +43,25 @@ export function ask<T>(
   });
 }
 
-/** Waits for so long, and fails with that sentence otherwise. */
-export async function within<T>(promise: Promise<T>, ms: number, otherwise: string): Promise<T> {
-  let timer: NodeJS.Timeout | undefined;
-  const late = new Promise<never>((_, reject) => {
-    timer = setTimeout(() => {
+/** What came of it, or an error of these words after so long; what comes later is told to `onLate` only. */
+export function within<T>(promise: Promise<T>, ms: number, otherwise: string, onLate = ignore as (late: T) => void) {
+  return new Promise<T>((resolve, reject) => {
+    let isLate = false;
+    const timer = setTimeout(() => {
+      isLate = true;
       reject(new Error(otherwise));
     }, ms);
+    promise.then((value) => {
+      clearTimeout(timer);
+      if (isLate) onLate(value);
+      else resolve(value);
+    }, reject);
+    promise.catch(ignore).finally(() => {
+      clearTimeout(timer);
+    });
   });
-  try {
-    return await Promise.race([promise, late]);
-  } finally {
-    clearTimeout(timer);
-  }
+}
+
+function ignore(): void {
+  // Whoever asked has been answered.
 }
