@@ -74,6 +74,8 @@ async function count(processes, server, lane) {
 /** How many commands clients send meanwhile; what a script calls within the server is none of them. */
 async function commandsOf(server, work) {
   const client = connect(server.port);
+  // Ready before anybody listens: ioredis cannot tell the INFO that it sends at first from the answer to MONITOR.
+  await client.ping();
   const monitor = await client.monitor();
   let commands = 0;
   monitor.on('monitor', (_time, [name], source) => {
