@@ -16,6 +16,7 @@ import { MessageBody, SubscribeMessage, WebSocketGateway } from '@nestjs/websock
 import { firstValueFrom } from 'rxjs';
 import { WebSocket } from 'ws';
 import { keyFrom, SingleFlightInterceptor, SingleFlightKey, SingleFlightModule } from 'nestjs-singleflight';
+import { freePort } from '../../support/redis-server.js';
 import { flightsOf, letGo, portOf } from './support/calls.js';
 import { hold } from './support/server.js';
 
@@ -156,7 +157,7 @@ describe('A microservice over TCP', () => {
     @Module({ imports, controllers: [Messages, namesakeOf('one'), namesakeOf('other')] })
     class AppModule {}
     app = await NestFactory.create(AppModule, QUIET);
-    const port = 30_000 + (process.pid % 20_000);
+    const port = await freePort();
     app.connectMicroservice({ transport: Transport.TCP, options: { host: '127.0.0.1', port } });
     await app.startAllMicroservices();
     await app.init();
