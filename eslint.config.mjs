@@ -28,6 +28,20 @@ export default tseslint.config(
     },
   },
   {
+    files: ['lib/**/*.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'AssignmentExpression[left.type="MemberExpression"][right.type=/Function/]',
+          message:
+            'V8 makes a function that is assigned to a property in the old generation, where all that it holds stays ' +
+            'until the next full collection. Make it first, then assign it by its name.',
+        },
+      ],
+    },
+  },
+  {
     files: ['test/**/*.ts', 'sample-app/test/**/*.ts'],
     rules: {
       '@typescript-eslint/no-non-null-assertion': 'off',

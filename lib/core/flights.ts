@@ -267,9 +267,10 @@ export class Flights<K> implements FlightHost<K>, BatchHost<K> {
         resolve();
       };
       const timer = setTimeout(over, graceMs);
-      this.onIdle = () => {
+      const overWhenIdle = (): void => {
         if (this.counters.active === 0) over();
       };
+      this.onIdle = overWhenIdle;
     });
   }
 

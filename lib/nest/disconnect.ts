@@ -5,8 +5,8 @@ export interface Waiting {
   readonly response: HttpResponse;
   /** Whether it has been answered, so that nothing more is to be known. */
   readonly over: boolean;
-  /** To be called when it is over. Written once, when the listening begins. */
-  stopWatching: (() => void) | undefined;
+  /** What listens for it. Written here alone, once, when the listening begins. */
+  onClose: (() => void) | undefined;
   disconnected(): void;
 }
 
@@ -15,13 +15,24 @@ export interface Waiting {
  * loop's turn on: a client does not go in the midst of one, and many are answered before its end.
  */
 export function watchClient(waiting: Waiting): void {
-  if (arrived.push(waiting) === 1) afterTurn(listenAll);
+  if (arrived === undefined) {
+    arrived = [];
+    afterTurn(listenAll);
+  }
+  arrived.push(waiting);
+}
+
+/** It is over: nothing listens for it any more. */
+export function stopWatching({ response, onClose }: Waiting): void {
+  if (onClose !== undefined) nodeResponseOf(response)?.removeListener('close', onClose);
 }
 
 function listen(waiting: Waiting): void {
   if (waiting.over) return;
   const node = nodeResponseOf(waiting.response);
   if (node === undefined) return;
+  // Named before it is kept: a function that is assigned to a property as it is made, V8 makes among the old, and all
+  // that it holds, the request and its buffers, stays until the next full collection.
   const closed = (): void => {
     // HTTP/2's response does not say the first.
     if ((node.writableFinished ?? node.writableEnded) !== true) waiting.disconnected();
@@ -31,9 +42,7 @@ function listen(waiting: Waiting): void {
     return;
   }
   node.on('close', closed);
-  waiting.stopWatching = () => {
-    node.removeListener('close', closed);
-  };
+  waiting.onClose = closed;
 }
 
 /** Whether a response cannot be sent any more, because its client has gone. */
@@ -45,11 +54,14 @@ export function hasGone({ destroyed, stream }: NodeResponse): boolean {
 // The one of the start: a fake clock's would be put away with all that waits for it.
 const afterTurn = setImmediate;
 
-/** Those who have come in this turn of the event loop. */
-let arrived: Waiting[] = [];
+/**
+ * Those who have come in this turn of the event loop; undefined between turns: an array that waited there would be among
+ * the old when it is filled, and keep what was in it until the next full collection.
+ */
+let arrived: Waiting[] | undefined;
 
 function listenAll(): void {
-  const all = arrived;
-  arrived = [];
+  const all = arrived ?? [];
+  arrived = undefined;
   for (const waiting of all) listen(waiting);
 }

@@ -71,7 +71,7 @@ function ownSignal(call: object | undefined, context: ExecutionContext): AbortSi
     watchClient({
       response,
       over: false,
-      stopWatching: undefined,
+      onClose: undefined,
       disconnected: () => {
         controller.abort();
       },

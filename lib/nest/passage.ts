@@ -4,7 +4,7 @@ import type { Seat } from '../core/callers.js';
 import type { Flight, FlightFunction, FlightRecord } from '../core/flight.js';
 import { boardToLeave } from '../rx/do-chan.js';
 import type { AppFleet } from './app-fleet.js';
-import { hasGone, watchClient, type Waiting } from './disconnect.js';
+import { hasGone, stopWatching, watchClient, type Waiting } from './disconnect.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
 import { isAnswered, nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
 import type { GroupKey, HttpFlights } from './http-flights.js';
@@ -25,7 +25,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   over = false;
   /** The flight that it leads. Written once, when that starts. */
   flight: Flight<unknown> | undefined = undefined;
-  stopWatching: (() => void) | undefined = undefined;
+  onClose: (() => void) | undefined = undefined;
   /** Written once, before it boards. */
   private subscriber!: Subscriber<unknown>;
   /** Written once, when it has boarded. */
@@ -95,7 +95,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   unsubscribe(): void {
     this.takeOver();
     this.over = true;
-    this.stopWatching?.();
+    stopWatching(this);
     this.seat?.abandon();
   }
 

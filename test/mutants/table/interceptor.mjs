@@ -251,7 +251,7 @@ export const interceptor = [
   broken(
     'one who is answered from outside stays aboard',
     'passage',
-    [`this.stopWatching?.();\n    this.seat?.abandon();`, `this.stopWatching?.();`],
+    [`stopWatching(this);\n    this.seat?.abandon();`, `stopWatching(this);`],
     'neighbours-interceptors',
   ),
   broken(
@@ -272,7 +272,26 @@ export const interceptor = [
     [`ofHandlers.run(undefined, () =>`, `((fn: () => R) => fn())(() =>`],
     'interceptor/current-flight',
   ),
-  broken('a listener stays', 'passage', [`this.stopWatching?.();`, ''], 'passage'),
+  broken(
+    'a listener is made among the old',
+    'disconnect',
+    [
+      `waiting.onClose = closed;`,
+      `waiting.onClose = () => closed();\n  node.removeListener('close', closed);\n  node.on('close', waiting.onClose);`,
+    ],
+    'young',
+  ),
+  mutant(
+    'nest',
+    'the list of a turn waits for the next one',
+    'nest/disconnect',
+    [
+      [`  if (arrived === undefined) {\n    arrived = [];\n`, `  arrived ??= [];\n  if (arrived.length === 0) {\n`],
+      [`  arrived = undefined;\n`, `  arrived = [];\n`],
+    ],
+    'nest/interceptor/young',
+  ),
+  broken('a listener stays', 'passage', [`stopWatching(this);`, ''], 'passage'),
   broken(
     'one who has gone before it boards runs the handler',
     'passage',
