@@ -4,6 +4,12 @@ export interface Execution {
   end(ok: boolean, outcome: unknown): void;
 }
 
+/** What a function returns that tells its execution's end by itself: not at once, and no promise in between. */
+export abstract class Ending {
+  /** Called once; tells the execution's end once, and not before it has returned. */
+  abstract begin(execution: Execution): void;
+}
+
 /**
  * Tells an execution how what its function returned comes to an end: before anybody else who waits for that, so that
  * the key is free before anybody wakes. A value is an end already.
@@ -22,6 +28,10 @@ export function endWith(execution: Execution, returned: unknown): Promise<unknow
       },
     );
     return returned;
+  }
+  if (returned instanceof Ending) {
+    returned.begin(execution);
+    return undefined;
   }
   const then = thenOf(returned);
   if (then === undefined) execution.end(true, returned);

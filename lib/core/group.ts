@@ -227,7 +227,7 @@ export class Group<K = string> {
    */
   board<T>(key: K, fn: FlightFunction<T, K>, options?: CallOptions & FlightOptions, mode?: BoardingMode): Seat<T, K> {
     try {
-      this.#checkCall(fn, options, 'fn', key);
+      if (typeof fn !== 'function' || options !== undefined) this.#checkCall(fn, options, 'fn', key);
       this.#checkKey(key);
       return this.#boarding.board(key, fn, options, mode);
     } catch (error) {

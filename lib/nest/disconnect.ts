@@ -1,8 +1,9 @@
-import { nodeResponseOf, type HttpResponse, type NodeResponse } from './http-exchange.js';
+import type { NodeResponse } from './http-exchange.js';
 
 /** Somebody who wants to know that a client goes away before it has its answer. */
 export interface Waiting {
-  readonly response: HttpResponse;
+  /** Its response; undefined where there is none to listen to. */
+  readonly node: NodeResponse | undefined;
   /** Whether it has been answered, so that nothing more is to be known. */
   readonly over: boolean;
   /** What listens for it. Written here alone, once, when the listening begins. */
@@ -23,14 +24,13 @@ export function watchClient(waiting: Waiting): void {
 }
 
 /** It is over: nothing listens for it any more. */
-export function stopWatching({ response, onClose }: Waiting): void {
-  if (onClose !== undefined) nodeResponseOf(response)?.removeListener('close', onClose);
+export function stopWatching({ node, onClose }: Waiting): void {
+  if (onClose !== undefined) node?.removeListener('close', onClose);
 }
 
 function listen(waiting: Waiting): void {
-  if (waiting.over) return;
-  const node = nodeResponseOf(waiting.response);
-  if (node === undefined) return;
+  const { node } = waiting;
+  if (node === undefined || waiting.over) return;
   // Named before it is kept: a function that is assigned to a property as it is made, V8 makes among the old, and all
   // that it holds, the request and its buffers, stays until the next full collection.
   const closed = (): void => {

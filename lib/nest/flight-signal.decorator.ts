@@ -1,7 +1,7 @@
 import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Flight } from '../core/flight.js';
 import { watchClient } from './disconnect.js';
-import type { HttpResponse } from './http-exchange.js';
+import { nodeResponseOf, type HttpResponse } from './http-exchange.js';
 import { flightLedBy } from './travelling.js';
 
 /** The flight that each call over another transport than HTTP leads, by what tells it from others. */
@@ -69,7 +69,7 @@ function ownSignal(call: object | undefined, context: ExecutionContext): AbortSi
   if (context.getType() === 'http') {
     const response = context.switchToHttp().getResponse<HttpResponse>();
     watchClient({
-      response,
+      node: nodeResponseOf(response),
       over: false,
       onClose: undefined,
       disconnected: () => {

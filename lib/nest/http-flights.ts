@@ -62,8 +62,7 @@ export class HttpFlights {
     const handler = context.getHandler();
     const known = this.ofApp(context).routes;
     const routes = known.get(handler);
-    const route = routes?.find((one) => one.controller === controller);
-    if (route !== undefined) return route;
+    if (routes !== undefined) for (const route of routes) if (route.controller === controller) return route;
     const made = new Route(controller, handler, this.registry?.http ?? {}, context.getType() === 'http');
     known.set(handler, [...(routes ?? []), made]);
     return made;

@@ -1,65 +1,58 @@
 import type { CallHandler } from '@nestjs/common';
-import type { Observable, Subscriber, TeardownLogic, Unsubscribable } from 'rxjs';
+import type { Subscriber, TeardownLogic, Unsubscribable } from 'rxjs';
 import type { Seat } from '../core/callers.js';
-import type { Flight, FlightFunction, FlightRecord } from '../core/flight.js';
+import type { Flight, FlightFunction } from '../core/flight.js';
 import { boardToLeave } from '../rx/do-chan.js';
 import type { AppFleet } from './app-fleet.js';
 import { hasGone, stopWatching, watchClient, type Waiting } from './disconnect.js';
+import { HandlerRun, type Boarded, type Leading } from './handler-run.js';
 import { clientClosedRequest, httpError } from './http-errors.js';
-import { isAnswered, nodeResponseOf, type HttpRequest, type HttpResponse } from './http-exchange.js';
+import { nodeResponseOf, type HttpRequest, type HttpResponse, type NodeResponse } from './http-exchange.js';
 import type { GroupKey, HttpFlights } from './http-flights.js';
-import { landedWith, NOT_SHARED, passing, received, type Landed } from './landed.js';
-import { before, recordSince, replay, type Before, type Replay } from './replay.js';
+import { passing, received, type Landed } from './landed.js';
+import { replay } from './replay.js';
 import { digestOf, type RequestKey } from './request-key.js';
 import type { RequestParts } from './request-parts.js';
 import type { Route } from './route.js';
-import { release, singleUseKind } from './single-use.js';
 import { markAboard, type Aboard } from './travelling.js';
 
-/** What a group knows of the flight that it hands to a function. */
-type Boarded = Pick<FlightRecord<GroupKey>, 'shared' | 'limits'>;
-
 /** One request on its way through a flight: it leads or follows, is answered, or leaves when its client does. */
-export class Passage implements Waiting, Aboard, Unsubscribable {
+export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
+  readonly node: NodeResponse | undefined;
   /** Whether nobody waits for it any more: it was answered, has left, or somebody outside has answered. Written once. */
   over = false;
-  /** The flight that it leads. Written once, when that starts. */
-  flight: Flight<unknown> | undefined = undefined;
+  /** Whether the client went away before it was answered. Written once. */
+  gone = false;
   onClose: (() => void) | undefined = undefined;
   /** Written once, before it boards. */
   private subscriber!: Subscriber<unknown>;
   /** Written once, when it has boarded. */
   private seat: Seat<Landed> | undefined = undefined;
-  /** Whether the handler has ended, where this request leads. Written once. */
-  private handled = false;
-  /** What the handler came to, where only this request may have it. Written once, when the handler has ended. */
-  private own: readonly unknown[] | undefined = undefined;
-  /** Its response before the handler ran, where this request leads. Written once, with {@link flight}. */
-  private initial: Before | undefined = undefined;
-  /** What the handler had done to its response when somebody outside took that over. Written once, if that happens. */
-  private taken: { readonly record: Replay | undefined } | undefined = undefined;
-  /** Whether the client went away before it was answered. Written once. */
-  private gone = false;
-  /** What is to be done when the handler has ended. Written once, by {@link fail}. */
-  private onHandled: (() => void) | undefined = undefined;
+  /** What it runs for everybody, where it leads. Written once, when the flight that it leads starts. */
+  private run: HandlerRun | undefined = undefined;
 
   constructor(
     private readonly flights: HttpFlights,
-    private readonly route: Route,
+    readonly route: Route,
     private readonly request: HttpRequest,
     readonly response: HttpResponse,
-    private readonly next: CallHandler,
-  ) {}
+    readonly next: CallHandler,
+  ) {
+    this.node = nodeResponseOf(response);
+  }
+
+  get flight(): Flight<unknown> | undefined {
+    return this.run?.flight;
+  }
 
   get leading(): boolean {
-    return this.flight !== undefined && !this.handled;
+    return this.run?.over === false;
   }
 
   /** Boards, and answers the subscriber; what it returns ends all that, before or after. */
   travel(parts: RequestParts, subscriber: Subscriber<unknown>): TeardownLogic {
     this.subscriber = subscriber;
-    const node = nodeResponseOf(this.response);
-    if (node !== undefined && hasGone(node)) {
+    if (this.node !== undefined && hasGone(this.node)) {
       subscriber.error(clientClosedRequest());
       return;
     }
@@ -93,7 +86,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   }
 
   unsubscribe(): void {
-    this.takeOver();
+    this.run?.takeOver();
     this.over = true;
     stopWatching(this);
     this.seat?.abandon();
@@ -106,9 +99,7 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     if (fleet !== undefined && route.fleet !== undefined) return this.boardFleet(fleet, route.fleet, key);
     const lead = (flight: Flight<GroupKey>): PromiseLike<Landed> => {
       route.keys.add(key);
-      return this.lead(flight, flight as Flight<GroupKey> & Boarded, (landed) => {
-        route.keys.delete(key, landed ? group.limits.lingerMs : 0);
-      });
+      return this.lead(flight, flight as Flight<GroupKey> & Boarded, key);
     };
     return boardToLeave<Landed, GroupKey>(group, key, lead, route.options);
   }
@@ -133,81 +124,11 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
     return boardToLeave<Landed, GroupKey>(group, key, fly, { ...this.route.options, lingerMs: 0 });
   }
 
-  /**
-   * The function of the flight: runs the handler for everybody.
-   *
-   * @param ended is told that the handler has ended, and whether with something to hand out
-   */
-  private lead(flight: Flight<unknown>, boarded: Boarded, ended?: (landed: boolean) => void): PromiseLike<Landed> {
-    this.flight = flight;
-    this.initial = before(this.response);
-    // No promise: the flight ends when the handler does, not a microtask later, so that nobody joins what was recorded
-    // for those who were aboard.
-    const then = (resolve: (landed: Landed) => void, reject: (error: unknown) => void): void => {
-      this.handle((values, error) => {
-        this.handled = true;
-        const landed = values === undefined ? this.ownFailure() : this.record(values, boarded);
-        ended?.(landed !== undefined);
-        if (landed === undefined) reject(error);
-        else resolve(landed);
-        this.onHandled?.();
-      });
-    };
-    return { then } as PromiseLike<Landed>;
-  }
-
-  /** Runs the handler; calls back once, with all its values or the error with which it ended. */
-  private handle(ended: (values: readonly unknown[] | undefined, error?: unknown) => void): void {
-    const values: unknown[] = [];
-    let handling: Observable<unknown>;
-    try {
-      handling = this.next.handle();
-    } catch (error) {
-      ended(undefined, error);
-      return;
-    }
-    handling.subscribe({
-      next: (value: unknown) => {
-        values.push(value);
-      },
-      error: (error: unknown) => {
-        ended(undefined, error);
-      },
-      complete: () => {
-        ended(values);
-      },
-    });
-  }
-
-  /**
-   * Whoever stands outside, a time limit say, does not wait for the answer any more and gives its own; or its own wait
-   * has taken too long. Headers are then no longer the handler's; one that sets them itself may come too late.
-   */
-  private takeOver(): void {
-    if (this.initial === undefined || this.taken !== undefined || this.handled) return;
-    this.taken = { record: this.route.passthrough ? undefined : recordSince(this.initial, this.response) };
-  }
-
-  private record(values: readonly unknown[], { shared, limits }: Boarded): Landed {
-    const readable = values.every((value) => singleUseKind(value) === undefined);
-    // Where nobody has joined and nobody will, there is no one to replay it to.
-    const wanted = shared || limits.lingerMs > 0;
-    const record = readable && wanted ? this.recordNow() : undefined;
-    if (record !== undefined) return landedWith(values, record, limits);
-    this.own = values;
-    if (this.gone || this.taken !== undefined) values.forEach(release);
-    if (!readable || (wanted && this.taken === undefined)) this.route.restAlone();
-    return NOT_SHARED;
-  }
-
-  /** It may have failed because its own client was answered meanwhile, by a time limit outside: others try again. */
-  private ownFailure(): Landed | undefined {
-    return this.route.passthrough && isAnswered(this.response) ? NOT_SHARED : undefined;
-  }
-
-  private recordNow(): Replay | undefined {
-    if (this.taken !== undefined) return this.taken.record;
-    return this.initial === undefined ? undefined : recordSince(this.initial, this.response);
+  /** The function of the flight: runs the handler for everybody. */
+  private lead(flight: Flight<unknown>, boarded: Boarded, key?: RequestKey): PromiseLike<Landed> {
+    this.run = new HandlerRun(this, flight, boarded, key);
+    // The flight adopts it as it does a thenable.
+    return this.run as unknown as PromiseLike<Landed>;
   }
 
   private landOrFail(landed: Landed): void {
@@ -220,32 +141,34 @@ export class Passage implements Waiting, Aboard, Unsubscribable {
   }
 
   private land(landed: Landed): void {
-    const { subscriber } = this;
+    const { subscriber, run } = this;
     // Answered meanwhile, by whoever stands outside.
     if (subscriber.closed) return;
-    if (this.own === undefined && landed.replay === undefined) {
+    const own = run?.own;
+    if (own === undefined && landed.replay === undefined) {
       this.next.handle().subscribe(subscriber);
       return;
     }
-    if (this.flight === undefined && landed.replay !== undefined) replay(landed.replay, this.response);
-    for (const value of this.own ?? landed.values) subscriber.next(value);
+    if (run === undefined && landed.replay !== undefined) replay(landed.replay, this.response);
+    for (const value of own ?? landed.values) subscriber.next(value);
     subscriber.complete();
   }
 
   private fail(error: unknown): void {
+    const { subscriber, run } = this;
     // Answered meanwhile, by whoever stands outside: the response is theirs.
-    if (this.subscriber.closed) return;
+    if (subscriber.closed) return;
     if (!this.gone) {
       // Before anything is written to the response of a leader whose handler runs on: its followers get what that did.
-      this.takeOver();
-      this.subscriber.error(httpError(error, this.response));
+      run?.takeOver();
+      subscriber.error(httpError(error, this.response));
       return;
     }
     const closed = (): void => {
-      this.subscriber.error(clientClosedRequest());
+      subscriber.error(clientClosedRequest());
     };
     // While the handler runs on for others, its response must not be written: it may set headers on it.
-    if (this.leading) this.onHandled = closed;
+    if (run !== undefined && !run.over) run.onOver = closed;
     else closed();
   }
 }

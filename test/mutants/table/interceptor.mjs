@@ -123,7 +123,12 @@ export const interceptor = [
     [`hash('sha256', Buffer.from(text, 'utf16le'), 'base64url')`, `hash('sha256', text, 'base64url')`],
     'random-requests',
   ),
-  merged('their route', 'http-flights', [`(one) => one.controller === controller`, `() => true`], 'routes.spec'),
+  merged(
+    'their route',
+    'http-flights',
+    [`if (route.controller === controller) return route;`, `return route;`],
+    'routes.spec',
+  ),
   merged(
     'the app, of one lone interceptor',
     'http-flights',
@@ -273,6 +278,12 @@ export const interceptor = [
     'interceptor/current-flight',
   ),
   broken(
+    'a handler that ends at once is not joined',
+    'handler-run',
+    [`private starting = true;`, `private starting = false;`],
+    'ending',
+  ),
+  broken(
     'a listener is made among the old',
     'disconnect',
     [
@@ -295,62 +306,65 @@ export const interceptor = [
   broken(
     'one who has gone before it boards runs the handler',
     'passage',
-    [`if (node !== undefined && hasGone(node)) {`, `if (node === undefined) {`],
+    [`if (this.node !== undefined && hasGone(this.node)) {`, `if (this.node === undefined) {`],
     'late',
   ),
   broken(
     'what follows a leader who was answered from outside gets that one’s headers',
-    'passage',
-    [`if (this.taken !== undefined) return this.taken.record;`, ''],
+    'handler-run',
+    [
+      `return this.taken === undefined ? recordSince(this.initial, this.leading.response) : this.taken.record;`,
+      `return recordSince(this.initial, this.leading.response);`,
+    ],
     'neighbours-interceptors',
   ),
   broken(
     'a leader who was answered from outside makes its route rest alone',
-    'passage',
-    [`(wanted && this.taken === undefined)`, `wanted`],
+    'handler-run',
+    [`(wanted && taken === undefined)`, `wanted`],
     'passage',
   ),
   broken(
     'a handler that failed because its client was answered fails for all',
-    'passage',
-    [`isAnswered(this.response) ? NOT_SHARED : undefined`, `isAnswered(this.response) ? undefined : undefined`],
+    'handler-run',
+    [`isAnswered(response) ? NOT_SHARED : undefined`, `isAnswered(response) ? undefined : undefined`],
     'passage',
   ),
   broken(
     'followers get the leader’s stream',
-    'passage',
+    'handler-run',
     [`const readable = values.every((value) => singleUseKind(value) === undefined);`, `const readable = true;`],
     'streams.spec',
   ),
   broken(
     'a stream does not make its route rest alone',
-    'passage',
+    'handler-run',
     [`if (!readable || (wanted`, `if ((wanted`],
     'streams.spec',
   ),
   broken(
     'what cannot be shared does not make its route rest alone',
-    'passage',
-    [`if (!readable || (wanted && this.taken === undefined)) this`, `if (!readable) this`],
+    'handler-run',
+    [`if (!readable || (wanted && taken === undefined)) leading`, `if (!readable) leading`],
     'replay.spec',
   ),
-  broken('the leader runs twice what only it can have', 'passage', [`this.own = values;`, ''], 'streams.spec'),
+  broken('the leader runs twice what only it can have', 'handler-run', [`this.own = values;`, ''], 'streams.spec'),
   broken(
     'what nobody reads stays open',
-    'passage',
-    [`if (this.gone || this.taken !== undefined) values.forEach(release);`, ''],
+    'handler-run',
+    [`if (leading.gone || taken !== undefined) values.forEach(release);`, ''],
     'streams-unread',
   ),
   broken(
     'what is read by its leader is closed',
-    'passage',
-    [`if (this.gone || this.taken !== undefined) values.forEach(release);`, `values.forEach(release);`],
+    'handler-run',
+    [`if (leading.gone || taken !== undefined) values.forEach(release);`, `values.forEach(release);`],
     'streams.spec',
   ),
   broken(
     'a leader whose client has gone closes nothing',
-    'passage',
-    [`if (this.gone || this.taken`, `if (this.taken`],
+    'handler-run',
+    [`if (leading.gone || taken`, `if (taken`],
     'streams-unread',
   ),
   broken(
@@ -374,27 +388,30 @@ export const interceptor = [
   broken(
     'followers get no headers',
     'passage',
-    [`if (this.flight === undefined && landed.replay !== undefined) replay(landed.replay, this.response);`, ''],
+    [`if (run === undefined && landed.replay !== undefined) replay(landed.replay, this.response);`, ''],
     'replay.spec',
   ),
-  broken('followers get nothing of a linger', 'passage', [`shared || limits.lingerMs > 0`, `shared`], 'late'),
+  broken('followers get nothing of a linger', 'handler-run', [`shared || limits.lingerMs > 0`, `shared`], 'late'),
   broken(
     'an error of the limits is told as it is',
     'passage',
-    [`this.subscriber.error(httpError(error, this.response));`, `this.subscriber.error(error);`],
+    [
+      `      run?.takeOver();\n      subscriber.error(httpError(error, this.response));`,
+      `      run?.takeOver();\n      subscriber.error(error);`,
+    ],
     'limits',
   ),
   broken(
     'what a leader is told after its wait is told to its followers',
     'passage',
-    [`this.takeOver();\n      this.subscriber.error`, `this.subscriber.error`],
+    [`run?.takeOver();\n      subscriber.error`, `subscriber.error`],
     'limits',
   ),
   broken(
     'a failure writes to a response that was answered from outside',
     'passage',
     [
-      `// Answered meanwhile, by whoever stands outside: the response is theirs.\n    if (this.subscriber.closed) return;`,
+      `// Answered meanwhile, by whoever stands outside: the response is theirs.\n    if (subscriber.closed) return;`,
       '',
     ],
     'passage',
@@ -423,7 +440,7 @@ export const interceptor = [
   broken(
     'a response that its handler writes to is answered meanwhile',
     'passage',
-    [`if (this.leading) this.onHandled = closed;\n    else closed();`, `closed();`],
+    [`if (run !== undefined && !run.over) run.onOver = closed;\n    else closed();`, `closed();`],
     'leaving',
   ),
   broken(
@@ -435,8 +452,11 @@ export const interceptor = [
   broken('a lingering result is lost', 'request-key', [`if (lingerMs > 0) {`, `if (lingerMs < 0) {`], 'late'),
   broken(
     'the end of a route’s key is forgotten',
-    'passage',
-    [`route.keys.delete(key, landed ? group.limits.lingerMs : 0);`, ''],
+    'handler-run',
+    [
+      `if (this.key !== undefined) this.leading.route.keys.delete(this.key, landed ? this.boarded.limits.lingerMs : 0);`,
+      '',
+    ],
     'passage',
   ),
   broken(
@@ -586,7 +606,12 @@ export const interceptor = [
     [`closed();\n    return;`, `return;`],
     'passage',
   ),
-  broken('who was answered within a turn is listened for', 'disconnect', [`if (waiting.over) return;`, ''], 'passage'),
+  broken(
+    'who was answered within a turn is listened for',
+    'disconnect',
+    [`if (node === undefined || waiting.over) return;`, `if (node === undefined) return;`],
+    'passage',
+  ),
   broken(
     'a client over HTTP/2 has never gone',
     'disconnect',

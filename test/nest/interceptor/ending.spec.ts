@@ -1,6 +1,6 @@
-import { describe, expect, it } from '@jest/globals';
+import { afterEach, describe, expect, it } from '@jest/globals';
 import { GroupClosedError, SingleFlightInterceptor } from 'nestjs-singleflight';
-import { EMPTY, Observable, of, Subject, throwError } from 'rxjs';
+import { config, EMPTY, Observable, of, Subject, throwError } from 'rxjs';
 import { unhandledRejections } from '../../model/unhandled.js';
 import { Exchange } from './support/exchange.js';
 import { turn } from './support/server.js';
@@ -23,6 +23,44 @@ describe('A handler ends as its leader would see it', () => {
     ['with 0 as its error', throwError(() => 0), { status: 'rejected', reason: 0 }],
   ])('%s', async (_, handler, outcome) => {
     expect(await both(new SingleFlightInterceptor(), () => handler)).toEqual([outcome, outcome]);
+  });
+});
+
+describe('A handler is heard', () => {
+  // Who has not taken leave of it yet still sets it.
+  const rxjs = config as { useDeprecatedNextContext: boolean };
+  afterEach(() => {
+    rxjs.useDeprecatedNextContext = false;
+  });
+
+  it('where RxJS calls observers as objects of its own', async () => {
+    rxjs.useDeprecatedNextContext = true;
+    const interceptor = new SingleFlightInterceptor();
+    let runs = 0;
+    const handler = new Observable((subscriber) => {
+      runs++;
+      queueMicrotask(() => {
+        subscriber.next('answered');
+        subscriber.complete();
+      });
+    });
+    expect(await new Exchange().answers(interceptor, () => handler)).toEqual(['answered']);
+    expect(runs).toBe(1);
+  });
+});
+
+describe('A handler that ends at once', () => {
+  it.each([
+    ['answers', () => of('answered'), { status: 'fulfilled', value: ['answered'] }],
+    ['fails', () => throwError(() => 'failed'), { status: 'rejected', reason: 'failed' }],
+  ])('runs once for requests that come in one tick, and %s', async (_, handler, outcome) => {
+    let runs = 0;
+    const handle = (): Observable<unknown> => {
+      runs++;
+      return handler();
+    };
+    expect(await both(new SingleFlightInterceptor(), handle)).toEqual([outcome, outcome]);
+    expect(runs).toBe(1);
   });
 });
 

@@ -1,0 +1,149 @@
+import type { CallHandler } from '@nestjs/common';
+import type { Observer } from 'rxjs';
+import { Ending, type Execution } from '../core/adopt.js';
+import type { Flight, FlightRecord } from '../core/flight.js';
+import { isAnswered, type HttpResponse } from './http-exchange.js';
+import { landedWith, NOT_SHARED, type Landed } from './landed.js';
+import { before, recordSince, type Before, type Replay } from './replay.js';
+import type { RequestKey } from './request-key.js';
+import type { Route } from './route.js';
+import { release, singleUseKind } from './single-use.js';
+
+/** What a group knows of the flight that it hands to a function. */
+export type Boarded = Pick<FlightRecord<unknown>, 'shared' | 'limits'>;
+
+/** The request that leads: its own handler runs, and may write to its own response. */
+export interface Leading {
+  readonly route: Route;
+  readonly response: HttpResponse;
+  readonly next: CallHandler;
+  /** Whether its client went away before it was answered. */
+  readonly gone: boolean;
+}
+
+/**
+ * The one run of a handler for everybody aboard a flight: what that came to, and what it did to its response. The flight
+ * ends when the handler does, not a microtask later, so that nobody joins what was recorded for those who were aboard.
+ */
+export class HandlerRun extends Ending {
+  /** Whether the handler has ended. Written once. */
+  over = false;
+  /** What the handler came to, where only the request that leads may have it. Written once, when it has ended. */
+  own: readonly unknown[] | undefined = undefined;
+  /** What is to be done when the handler has ended. Written once, by who waits for that. */
+  onOver: (() => void) | undefined = undefined;
+  private readonly values: unknown[] = [];
+  /** The response before the handler ran. */
+  private readonly initial: Before;
+  /** What the handler had done to its response when somebody outside took that over. Written once, if that happens. */
+  private taken: { readonly record: Replay | undefined } | undefined = undefined;
+  /** Written once, when the handler is started. */
+  private execution!: Execution;
+  /** Whether the handler is being started. Written once, when it has been. */
+  private starting = true;
+
+  /** @param key whose flight it is, where its end is the end of that too */
+  constructor(
+    private readonly leading: Leading,
+    readonly flight: Flight<unknown>,
+    private readonly boarded: Boarded,
+    private readonly key?: RequestKey,
+  ) {
+    super();
+    this.initial = before(leading.response);
+  }
+
+  /** Runs the handler. */
+  begin(execution: Execution): void {
+    this.execution = execution;
+    try {
+      this.leading.next.handle().subscribe(new Listening(this));
+    } catch (error) {
+      this.failed(error);
+    }
+    this.starting = false;
+  }
+
+  emitted(value: unknown): void {
+    this.values.push(value);
+  }
+
+  completed(): void {
+    if (this.starting) {
+      // Heard when a promise would be: those who ask in the same tick have joined by then.
+      queueMicrotask(() => {
+        this.completed();
+      });
+      return;
+    }
+    this.end(this.record());
+  }
+
+  failed(error: unknown): void {
+    if (this.starting) {
+      queueMicrotask(() => {
+        this.failed(error);
+      });
+      return;
+    }
+    this.end(this.ownFailure(), error);
+  }
+
+  /**
+   * Whoever stands outside, a time limit say, does not wait for the answer any more and gives its own; or its own wait
+   * has taken too long. Headers are then no longer the handler's; one that sets them itself may come too late.
+   */
+  takeOver(): void {
+    if (this.taken !== undefined || this.over) return;
+    const { route, response } = this.leading;
+    this.taken = { record: route.passthrough ? undefined : recordSince(this.initial, response) };
+  }
+
+  private end(landed: Landed | undefined, error?: unknown): void {
+    this.over = true;
+    if (this.key !== undefined) this.leading.route.keys.delete(this.key, landed ? this.boarded.limits.lingerMs : 0);
+    this.execution.end(landed !== undefined, landed ?? error);
+    this.onOver?.();
+  }
+
+  private record(): Landed {
+    const { values, leading, taken } = this;
+    const { shared, limits } = this.boarded;
+    const readable = values.every((value) => singleUseKind(value) === undefined);
+    // Where nobody has joined and nobody will, there is no one to replay it to.
+    const wanted = shared || limits.lingerMs > 0;
+    const record = readable && wanted ? this.recordNow() : undefined;
+    if (record !== undefined) return landedWith(values, record, limits);
+    this.own = values;
+    if (leading.gone || taken !== undefined) values.forEach(release);
+    if (!readable || (wanted && taken === undefined)) leading.route.restAlone();
+    return NOT_SHARED;
+  }
+
+  private recordNow(): Replay | undefined {
+    return this.taken === undefined ? recordSince(this.initial, this.leading.response) : this.taken.record;
+  }
+
+  /** It may have failed because its own client was answered meanwhile, by a time limit outside: others try again. */
+  private ownFailure(): Landed | undefined {
+    const { route, response } = this.leading;
+    return route.passthrough && isAnswered(response) ? NOT_SHARED : undefined;
+  }
+}
+
+/** Hears a handler. Apart from its run: RxJS may be told to call observers as objects made after them. */
+class Listening implements Observer<unknown> {
+  constructor(private readonly run: HandlerRun) {}
+
+  next(value: unknown): void {
+    this.run.emitted(value);
+  }
+
+  error(error: unknown): void {
+    this.run.failed(error);
+  }
+
+  complete(): void {
+    this.run.completed();
+  }
+}
