@@ -1,3 +1,5 @@
+import { availableParallelism } from 'node:os';
+
 /** What swc makes of a TypeScript file: with Nest's decorators, or with those of TC39. */
 const swc = (transform) => [
   '@swc/jest',
@@ -35,4 +37,6 @@ export default {
     '\\.ts$': swc({ legacyDecorator: true, decoratorMetadata: true }),
   },
   testTimeout: 30_000,
+  // Jest leaves a core to itself, which on a machine of two is half of it.
+  maxWorkers: Math.max(2, availableParallelism() - 1),
 };
