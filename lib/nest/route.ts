@@ -1,7 +1,6 @@
 import 'reflect-metadata';
 import type { CallOptions } from '../core/options.js';
 import { noIdentity, type HttpShare, type SingleFlightHttpOptions } from './module-options.js';
-import { requireFleet, type FleetHost } from './fleet-name.js';
 import { Overlaps } from './overlaps.js';
 import { RequestKeys } from './request-key.js';
 import { routeArgumentsOf } from './route-arguments.js';
@@ -81,30 +80,6 @@ export class Route {
   /** An answer could not be shared, so the next ones can probably not either. */
   restAlone(): void {
     this.aloneUntil = performance.now() + ALONE_FOR_MS;
-  }
-}
-
-/**
- * @throws InvalidOptionError when a controller or one of its handlers states `'user'` and nobody says who asks, or names a
- * flight of a fleet and the app has none
- */
-export function checkShares(
-  controller: { readonly name: string },
-  http: SingleFlightHttpOptions,
-  app: FleetHost,
-): void {
-  const check = (place: object, name: string): void => {
-    const stated = Reflect.getMetadata(SHARE, place) as StatedShare | undefined;
-    if (stated?.share === 'user' && http.identity === undefined) throw noIdentity(name);
-    requireFleet(app, stated?.fleet, `@SingleFlightShare on ${name}`);
-  };
-  const { prototype } = controller as unknown as { prototype: object };
-  check(controller, controller.name);
-  for (let level: object | null = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
-    for (const name of Object.getOwnPropertyNames(level)) {
-      const method: unknown = Object.getOwnPropertyDescriptor(level, name)?.value;
-      if (typeof method === 'function') check(method, `${controller.name}.${name}`);
-    }
   }
 }
 

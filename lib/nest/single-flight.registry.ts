@@ -17,7 +17,7 @@ import {
 import { WeakCollection } from './weak-collection.js';
 import { requireFleet } from './fleet-name.js';
 import { checkRoute } from './route-arguments.js';
-import { checkShares } from './route.js';
+import { checkStated } from './stated.js';
 import { SingleFlightService } from './single-flight.service.js';
 import { groupOptionsToken } from './tokens.js';
 
@@ -46,6 +46,8 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
   private inspected: WeakSet<object> | undefined = undefined;
   /** The decorated method of each name in the fleet, and what it is called. Written by {@link inspect}. */
   private readonly fleetMethods = new Map<string, { readonly decoration: Decoration; readonly method: string }>();
+  /** What was told of controllers: Nest asks once for each token by which it knows the registry. */
+  private readonly told = new Set<string>();
   private readonly logger = new Logger('SingleFlight');
 
   constructor(private readonly modules: ModulesContainer) {}
@@ -119,9 +121,16 @@ export class SingleFlightRegistry implements DecorationHost, OnModuleInit, OnApp
     this.inspected = new WeakSet();
     this.inspectProviders();
     for (const module of this.modules.values()) {
-      for (const { metatype } of module.controllers.values()) if (metatype) checkShares(metatype, this.http, this);
+      for (const { metatype } of module.controllers.values()) if (metatype) this.inspectController(metatype);
     }
     await this.fleet?.start();
+  }
+
+  private inspectController(metatype: Named): void {
+    checkStated(metatype, this.http, this, (message) => {
+      if (!this.told.has(message)) this.logger.warn(message);
+      this.told.add(message);
+    });
   }
 
   /** Looks at the providers and controllers of one class, or of all. */

@@ -278,6 +278,13 @@ export const interceptor = [
     'interceptor/current-flight',
   ),
   broken(
+    'what is stated in vain is not told',
+    'stated',
+    [`if (reason !== undefined) warn(`, `if (false) warn(`],
+    'stated',
+  ),
+  broken('what a subclass has replaced is told of', 'stated', [`if (seen.has(methodName)) continue;`, ''], 'stated'),
+  broken(
     'a handler that ends at once is not joined',
     'handler-run',
     [`private starting = true;`, `private starting = false;`],
