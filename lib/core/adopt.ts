@@ -4,10 +4,22 @@ export interface Execution {
   end(ok: boolean, outcome: unknown): void;
 }
 
-/** What a function returns that tells its execution's end by itself: not at once, and no promise in between. */
+/**
+ * What a function returns that tells its execution's end by itself: not at once, and no promise in between. It is a thenable
+ * as well, for a group of another copy of this library, which does not know this class.
+ */
 export abstract class Ending {
   /** Called once; tells the execution's end once, and not before it has returned. */
   abstract begin(execution: Execution): void;
+
+  then(resolve: (value: unknown) => void, reject: (error: unknown) => void): void {
+    this.begin({
+      end: (ok, outcome) => {
+        if (ok) resolve(outcome);
+        else reject(outcome);
+      },
+    });
+  }
 }
 
 /**

@@ -4,13 +4,17 @@ const ALONE_FOR_MS = 30_000;
 const MAX_FLIGHTS = 1_000;
 
 /**
- * The flights whose last result could not come to another process. For a while this one flies them alone: who follows would
- * wait for the result, hear that it cannot have it, and run the function then. By id, not by name: what another key comes
- * back with may well be shared.
+ * The flights whose last result could not be shared, with another process or another request. For a while they are flown
+ * alone: who follows would wait for the result, hear that it cannot have it, and run the function then. By id, not by name:
+ * what another key comes back with may well be shared.
  */
 export class Unshared {
   /** Until when, by id; the oldest first. Written below. */
   private readonly until = new Map<string, number>();
+
+  get size(): number {
+    return this.until.size;
+  }
 
   add(id: string): void {
     const now = performance.now();

@@ -15,18 +15,25 @@ export function withFlight(context: ExecutionContext, next: CallHandler): CallHa
 
 /** What is asked for is looked up when it is: a request may turn out to go alone after it has led. */
 class HandlerFlight implements Flight {
+  /** Its own, once that was asked for: the request may come to lead another, when it is tried again. */
+  private led: Flight<unknown> | undefined = undefined;
+
   constructor(private readonly context: ExecutionContext) {}
 
+  private get flight(): Flight<unknown> | undefined {
+    return (this.led ??= flightLedIn(this.context));
+  }
+
   get key(): string {
-    const flight = flightLedIn(this.context) as Flight<RequestKey | string> | undefined;
+    const flight = this.flight as Flight<RequestKey | string> | undefined;
     return String(flight?.key ?? `${this.context.getClass().name}.${this.context.getHandler().name}`);
   }
 
   get signal(): AbortSignal {
-    return signalOf(this.context);
+    return this.flight?.signal ?? signalOf(this.context);
   }
 
   get fence(): bigint | undefined {
-    return flightLedIn(this.context)?.fence;
+    return this.flight?.fence;
   }
 }

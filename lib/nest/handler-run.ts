@@ -2,21 +2,23 @@ import type { CallHandler } from '@nestjs/common';
 import type { Observer } from 'rxjs';
 import { Ending, type Execution } from '../core/adopt.js';
 import type { Flight, FlightRecord } from '../core/flight.js';
-import { isAnswered, type HttpResponse } from './http-exchange.js';
+import { isAnswered, whenAnswered, type HttpResponse } from './http-exchange.js';
 import { landedWith, NOT_SHARED, type Landed } from './landed.js';
-import { before, recordSince, type Before, type Replay } from './replay.js';
+import { before, isUnchanged, recordSince, type Before, type Replay } from './replay.js';
 import type { RequestKey } from './request-key.js';
 import type { Route } from './route.js';
 import { release, singleUseKind } from './single-use.js';
 
 /** What a group knows of the flight that it hands to a function. */
-export type Boarded = Pick<FlightRecord<unknown>, 'shared' | 'limits'>;
+export type Boarded = Pick<FlightRecord<unknown>, 'shared' | 'limits' | 'keyed'>;
 
 /** The request that leads: its own handler runs, and may write to its own response. */
 export interface Leading {
   readonly route: Route;
   readonly response: HttpResponse;
   readonly next: CallHandler;
+  /** As it was sent. */
+  readonly url: string;
   /** Whether its client went away before it was answered. */
   readonly gone: boolean;
 }
@@ -32,11 +34,13 @@ export class HandlerRun extends Ending {
   own: readonly unknown[] | undefined = undefined;
   /** What is to be done when the handler has ended. Written once, by who waits for that. */
   onOver: (() => void) | undefined = undefined;
+  /** What others replay of it. Written once, when it has ended. */
+  recorded: Replay | undefined = undefined;
   private readonly values: unknown[] = [];
   /** The response before the handler ran. */
   private readonly initial: Before;
-  /** What the handler had done to its response when somebody outside took that over. Written once, if that happens. */
-  private taken: { readonly record: Replay | undefined } | undefined = undefined;
+  /** Set once somebody outside has taken the response over, by {@link takeOver}. */
+  private taken: Taken | undefined = undefined;
   /** Written once, when the handler is started. */
   private execution!: Execution;
   /** Whether the handler is being started. Written once, when it has been. */
@@ -51,6 +55,11 @@ export class HandlerRun extends Ending {
   ) {
     super();
     this.initial = before(leading.response);
+  }
+
+  /** Whether others may still join its flight. */
+  get joinable(): boolean {
+    return !this.over && this.boarded.keyed;
   }
 
   /** Runs the handler. */
@@ -86,17 +95,15 @@ export class HandlerRun extends Ending {
       });
       return;
     }
-    this.end(this.ownFailure(), error);
+    this.end(this.ownFailure(error), error);
   }
 
   /**
    * Whoever stands outside, a time limit say, does not wait for the answer any more and gives its own; or its own wait
-   * has taken too long. Headers are then no longer the handler's; one that sets them itself may come too late.
+   * has taken too long. Headers are then no longer the handler's alone.
    */
   takeOver(): void {
-    if (this.taken !== undefined || this.over) return;
-    const { route, response } = this.leading;
-    this.taken = { record: route.passthrough ? undefined : recordSince(this.initial, response) };
+    if (this.taken === undefined && !this.over) this.taken = new Taken(this.initial, this.leading);
   }
 
   private end(landed: Landed | undefined, error?: unknown): void {
@@ -113,22 +120,62 @@ export class HandlerRun extends Ending {
     // Where nobody has joined and nobody will, there is no one to replay it to.
     const wanted = shared || limits.lingerMs > 0;
     const record = readable && wanted ? this.recordNow() : undefined;
+    this.recorded = record;
     if (record !== undefined) return landedWith(values, record, limits);
     this.own = values;
     if (leading.gone || taken !== undefined) values.forEach(release);
-    if (!readable || (wanted && taken === undefined)) leading.route.restAlone();
+    if (!readable) leading.route.restAlone();
+    else if (wanted && taken === undefined) leading.route.restAloneAt(leading.url);
     return NOT_SHARED;
   }
 
   private recordNow(): Replay | undefined {
-    return this.taken === undefined ? recordSince(this.initial, this.leading.response) : this.taken.record;
+    if (this.taken !== undefined) return this.taken.recordNow();
+    const { response } = this.leading;
+    // A handler that has answered by itself has returned something else, or nothing.
+    return isAnswered(response) ? undefined : recordSince(this.initial, response);
   }
 
   /** It may have failed because its own client was answered meanwhile, by a time limit outside: others try again. */
-  private ownFailure(): Landed | undefined {
+  private ownFailure(error: unknown): Landed | undefined {
     const { route, response } = this.leading;
-    return route.passthrough && isAnswered(response) ? NOT_SHARED : undefined;
+    return (route.passthrough || cameTooLate(error)) && isAnswered(response) ? NOT_SHARED : undefined;
   }
+}
+
+/**
+ * A response that somebody outside has taken over while its handler ran on: what that had done by then is for its followers,
+ * as long as nothing inside writes to it any more.
+ */
+class Taken {
+  private readonly record: Replay | undefined;
+  /** The response as it was taken over. Written again when it is answered from outside. */
+  private known: Before;
+
+  constructor(
+    initial: Before,
+    private readonly leading: Leading,
+  ) {
+    const { route, response } = leading;
+    // One that sets headers itself may not have done so yet; of one that is answered already, nobody knows who wrote what.
+    const unknown = route.passthrough || isAnswered(response);
+    this.record = unknown ? undefined : recordSince(initial, response);
+    this.known = before(response);
+    if (this.record !== undefined) {
+      whenAnswered(response, () => {
+        this.known = before(response);
+      });
+    }
+  }
+
+  recordNow(): Replay | undefined {
+    return isUnchanged(this.known, this.leading.response) ? this.record : undefined;
+  }
+}
+
+/** Whether something was written to a response that was under way to its client. */
+function cameTooLate(error: unknown): boolean {
+  return (error as { code?: unknown } | null | undefined)?.code === 'ERR_HTTP_HEADERS_SENT';
 }
 
 /** Hears a handler. Apart from its run: RxJS may be told to call observers as objects made after them. */

@@ -40,6 +40,7 @@ export interface NodeResponse {
   readonly stream?: { readonly destroyed?: boolean } | undefined;
   on(event: 'close', listener: () => void): unknown;
   removeListener(event: 'close', listener: () => void): unknown;
+  writeHead?: (this: unknown, ...args: unknown[]) => unknown;
 }
 
 /** Node's response behind a platform's; undefined where there is none, as with a stand-in of a test. */
@@ -53,6 +54,24 @@ export function nodeResponseOf(response: HttpResponse | undefined): NodeResponse
 /** Whether a response is under way to its client, so that no header can be set any more. */
 export function isAnswered(response: HttpResponse | undefined): boolean {
   return nodeResponseOf(response)?.headersSent === true;
+}
+
+/**
+ * Calls back as soon as a response is under way to its client. Node tells of that only later; whoever has to know at once,
+ * as `on-headers` and what stands on it, stands before `writeHead`.
+ *
+ * @see https://github.com/jshttp/on-headers
+ */
+export function whenAnswered(response: HttpResponse, answered: () => void): void {
+  const node = nodeResponseOf(response);
+  const writeHead = node?.writeHead;
+  if (node === undefined || writeHead === undefined) return;
+  const telling = (...args: unknown[]): unknown => {
+    const result = writeHead.apply(node, args);
+    answered();
+    return result;
+  };
+  node.writeHead = telling;
 }
 
 export function headerText(value: string | string[] | undefined): string | undefined {

@@ -5,7 +5,6 @@ import { describingText, NEST_DEFAULTS } from './module-options.js';
 import type { RequestKey } from './request-key.js';
 import { Route } from './route.js';
 import type { SingleFlightRegistry } from './single-flight.registry.js';
-import { markBypassed } from './travelling.js';
 import { weakEntry } from './weak-entry.js';
 
 /** The name of the group whose flights are requests: `forFeature({ name: 'http', … })` sets its limits. */
@@ -50,11 +49,6 @@ export class HttpFlights {
   /** The app's part in its fleet, where it has one. */
   get fleet(): AppFleet | undefined {
     return this.registry?.fleet;
-  }
-
-  /** Counts a request once, however often the interceptor stands before it. */
-  countBypass(request: object): void {
-    if (markBypassed(request)) this.group.countBypass();
   }
 
   routeOf(context: ExecutionContext): Route {

@@ -45,8 +45,16 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
     return this.run?.flight;
   }
 
+  get url(): string {
+    return this.request.originalUrl ?? this.request.url;
+  }
+
   get leading(): boolean {
     return this.run?.over === false;
+  }
+
+  get joinable(): boolean {
+    return this.run?.joinable === true;
   }
 
   /** Boards, and answers the subscriber; what it returns ends all that, before or after. */
@@ -86,7 +94,9 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
   }
 
   unsubscribe(): void {
-    this.run?.takeOver();
+    // Nest ends the whole chain when the client of an Observable goes: then nobody outside answers.
+    if (!this.over && this.node !== undefined && hasGone(this.node)) this.gone = true;
+    else this.run?.takeOver();
     this.over = true;
     stopWatching(this);
     this.seat?.abandon();
@@ -112,7 +122,7 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
     // All else that tells routes apart is in the key: where they were asked for.
     const id = version === undefined ? key.digest : digestOf([key.digest, version]);
     // Somebody may follow in another process, so that there is always something to replay.
-    const lead = (flight: Flight): PromiseLike<Landed> => this.lead(flight, { shared: true, limits });
+    const lead = (flight: Flight): PromiseLike<Landed> => this.lead(flight, { shared: true, keyed: true, limits });
     const shared = fleet.shared(group, { name, key: id }, lead) as FlightFunction<Landed, GroupKey>;
     const fly = (flight: Flight<GroupKey>): PromiseLike<Landed> => {
       keys.add(key);
@@ -127,6 +137,7 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
   /** The function of the flight: runs the handler for everybody. */
   private lead(flight: Flight<unknown>, boarded: Boarded, key?: RequestKey): PromiseLike<Landed> {
     this.run = new HandlerRun(this, flight, boarded, key);
+    markAboard(this.request, this);
     // The flight adopts it as it does a thenable.
     return this.run as unknown as PromiseLike<Landed>;
   }
@@ -146,10 +157,13 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
     if (subscriber.closed) return;
     const own = run?.own;
     if (own === undefined && landed.replay === undefined) {
+      markAboard(this.request, this);
       this.next.handle().subscribe(subscriber);
       return;
     }
-    if (run === undefined && landed.replay !== undefined) replay(landed.replay, this.response);
+    // What it has recorded itself stands in its response already.
+    const others = own === undefined && landed.replay !== run?.recorded ? landed.replay : undefined;
+    if (others !== undefined) replay(others, this.response);
     for (const value of own ?? landed.values) subscriber.next(value);
     subscriber.complete();
   }

@@ -6,6 +6,8 @@ export interface Replay {
   readonly status: number | undefined;
   readonly headers: readonly (readonly [name: string, value: string | number | string[]])[];
   readonly removed: readonly string[];
+  /** On which headers their answer depends, beside those that were named before. Undefined where on none. */
+  readonly vary?: readonly string[] | undefined;
 }
 
 /** A response before its handler ran. */
@@ -21,7 +23,7 @@ const NOTHING: Replay = { status: undefined, headers: [], removed: [] };
 
 /**
  * Each response's own: what belongs to the connection, to the body as it is sent, or to the origin that asks. Whoever
- * writes them writes them for every response.
+ * writes them writes them for every response. To `vary`, everybody adds.
  */
 const OWN = new Set([
   ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'trailer', 'upgrade', 'date'],
@@ -48,20 +50,35 @@ export function recordSince({ status, headers, cookies }: Before, response: Http
     if (value !== undefined && !isOwn(name) && !isSame(value, headers[name])) changed.push([name, copyOf(value)]);
   }
   const removed = Object.keys(headers).filter((name) => now[name] === undefined && !isOwn(name));
-  if (response.statusCode === status && changed.length === 0 && removed.length === 0) return NOTHING;
-  return { status: response.statusCode === status ? undefined : response.statusCode, headers: changed, removed };
+  const varied = namesIn(now.vary).filter((name) => !namesIn(headers.vary).includes(name));
+  if (response.statusCode === status && changed.length + removed.length + varied.length === 0) return NOTHING;
+  return {
+    status: response.statusCode === status ? undefined : response.statusCode,
+    headers: changed,
+    removed,
+    ...(varied.length > 0 ? { vary: varied } : undefined),
+  };
+}
+
+/** Whether nobody has written to a response since. */
+export function isUnchanged(since: Before, response: HttpResponse): boolean {
+  return recordSince(since, response) === NOTHING;
 }
 
 /** Gives a follower's response the status and headers of its leader's. */
-export function replay({ status, headers, removed }: Replay, response: HttpResponse): void {
+export function replay({ status, headers, removed, vary = [] }: Replay, response: HttpResponse): void {
   if (status !== undefined) response.status(status);
   for (const name of removed) response.removeHeader(name);
   for (const [name, value] of headers) response.header(name, value);
+  if (vary.length > 0) {
+    const own = namesIn(response.getHeaders().vary);
+    response.header('vary', [...new Set([...own, ...vary])].join(', '));
+  }
 }
 
 /** Whether what came from another process is something to {@link replay}. */
 export function isReplay(came: unknown): came is Replay {
-  const { status, headers, removed } = (came ?? {}) as Partial<Replay>;
+  const { status, headers, removed, vary = [] } = (came ?? {}) as Partial<Replay>;
   const isText = (value: unknown): boolean => typeof value === 'string' || typeof value === 'number';
   return (
     (status === undefined || (Number.isInteger(status) && isSuccess(status))) &&
@@ -72,8 +89,19 @@ export function isReplay(came: unknown): came is Replay {
       return isText(name) && [value].flat().every(isText);
     }) &&
     Array.isArray(removed) &&
-    removed.every(isText)
+    removed.every(isText) &&
+    Array.isArray(vary) &&
+    vary.every(isText)
   );
+}
+
+/** Those that `Vary` names, in small letters. */
+function namesIn(vary: string | number | readonly string[] | undefined): string[] {
+  return String(vary ?? '')
+    .toLowerCase()
+    .split(',')
+    .map((name) => name.trim())
+    .filter((name) => name !== '');
 }
 
 function isSuccess(status: number): boolean {

@@ -1,5 +1,6 @@
 import { encodeKey } from '../core/key.js';
 import type { ExecutionContext } from '@nestjs/common';
+import type { KeyResult } from './decorator-types.js';
 import { headerText, rawHeadersOf, type HttpRequest } from './http-exchange.js';
 import type { Route } from './route.js';
 
@@ -55,8 +56,9 @@ export function requestParts(request: HttpRequest, route: Route, context: Execut
   if (route.share === 'public') return varyParts(request, route.vary);
   if (goesAlone(request)) return undefined;
   if (route.share === 'client') return withClient(addressParts(request), request);
-  const user = route.identity?.(context);
-  if (user === undefined) return undefined;
+  // As of a key by hand: null is nobody either.
+  const user = route.identity?.(context) as KeyResult;
+  if (user === undefined || user === null) return undefined;
   const parts = varyParts(request, route.vary, 1);
   parts[parts.length - 1] = encodeKey(user, `http.identity returned, for ${route.name},`);
   return parts;

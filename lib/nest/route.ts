@@ -1,6 +1,8 @@
 import 'reflect-metadata';
+import { Logger } from '@nestjs/common';
 import type { CallOptions } from '../core/options.js';
 import { noIdentity, type HttpShare, type SingleFlightHttpOptions } from './module-options.js';
+import { Unshared } from '../fleet/unshared.js';
 import { Overlaps } from './overlaps.js';
 import { RequestKeys } from './request-key.js';
 import { routeArgumentsOf } from './route-arguments.js';
@@ -34,8 +36,13 @@ export class Route {
   readonly name: string;
   /** Tells it apart from every other route in the process. */
   readonly id: string;
-  /** Written when an answer turns out not to be shareable. */
+  /** Written when its answers turn out to be of a kind that cannot be shared. */
   private aloneUntil = 0;
+  /** The URLs whose last answer could not be shared. */
+  private readonly unshared = new Unshared();
+  /** Whether somebody was told why its requests go alone. Written once. */
+  private told = false;
+  private readonly logger = new Logger('SingleFlight');
 
   constructor(
     readonly controller: { readonly name: string },
@@ -77,9 +84,30 @@ export class Route {
     return this.neverShared || (this.aloneUntil !== 0 && this.aloneUntil > performance.now());
   }
 
-  /** An answer could not be shared, so the next ones can probably not either. */
+  /** Whether those for one URL do. */
+  isAloneAt(url: string): boolean {
+    return this.unshared.size > 0 && this.unshared.has(url);
+  }
+
+  /** An answer can be read only once, so the next ones can probably not be shared either. */
   restAlone(): void {
     this.aloneUntil = performance.now() + ALONE_FOR_MS;
+    this.tell('can be read only once, so nobody shares it, and all its requests', 'Say @SkipSingleFlight() on it');
+  }
+
+  /** An answer is its own client's, so the next one for that URL probably is too. Of another URL nothing is known. */
+  restAloneAt(url: string): void {
+    this.unshared.add(url);
+    this.tell(
+      'sets a cookie or a status that is no success, or was sent by its handler, so nobody shares it, and requests for its URL',
+      'Throw the exception instead of setting its status (what is thrown is shared), or say @SkipSingleFlight() on it',
+    );
+  }
+
+  private tell(why: string, remedy: string): void {
+    if (this.told) return;
+    this.told = true;
+    this.logger.warn(`An answer of ${this.name} ${why} go alone for ${ALONE_FOR_MS / 1_000} s. ${remedy}.`);
   }
 }
 

@@ -6,7 +6,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { catchError, Observable, throwError } from 'rxjs';
+import { catchError, defer, finalize, Observable, throwError } from 'rxjs';
 import type { Seat } from '../core/callers.js';
 import type { Flight } from '../core/flight.js';
 import { encodeKey } from '../core/key.js';
@@ -23,7 +23,8 @@ import { requestParts } from './request-parts.js';
 import type { Route } from './route.js';
 import type { SingleFlightRegistry } from './single-flight.registry.js';
 import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
-import { isAboard } from './travelling.js';
+import { isAboard, isBypassed, markBypassed } from './travelling.js';
+import { enter, isUnderWay, leave } from './under-way.js';
 
 /**
  * Coalesces concurrent GET and HEAD requests of a route, on Express and Fastify: the first runs the handler, the others
@@ -83,9 +84,11 @@ export class SingleFlightInterceptor implements NestInterceptor {
     // Inside itself, when it stands before both the app and the controller: it would wait for itself.
     if (isAboard(request)) return next.handle();
     const route = this.flights.routeOf(context);
-    const parts = this.flights.enabled && !route.alone ? requestParts(request, route, context) : undefined;
+    if (isBypassed(request, route)) return next.handle();
+    const parts = this.mayShare(request, route) ? requestParts(request, route, context) : undefined;
     if (parts === undefined) {
-      this.flights.countBypass(request);
+      markBypassed(request, route);
+      this.flights.group.countBypass();
       return answered(next, response);
     }
     return new Observable((subscriber) =>
@@ -93,24 +96,39 @@ export class SingleFlightInterceptor implements NestInterceptor {
     );
   }
 
+  private mayShare({ url, originalUrl = url }: HttpRequest, route: Route): boolean {
+    return this.flights.enabled && !route.alone && !route.isAloneAt(originalUrl);
+  }
+
   /** A call over another transport: coalesced where its handler has a key by hand. */
   private interceptCall(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const route = this.flights.routeOf(context);
     if (route.keyFn === undefined || route.alone || !this.flights.enabled || writes(context)) return next.handle();
+    // Inside itself: it would wait for itself.
+    if (isUnderWay(context)) return next.handle();
     const key = callKey(route, context);
     const { group } = this.flights;
     if (key === undefined) {
       group.countBypass();
       return next.handle();
     }
-    return boarding((): Seat<Landed<unknown>> => {
+    const ended = (): void => {
+      leave(context);
+    };
+    const answer = boarding((): Seat<Landed<unknown>> => {
+      enter(context);
       const lead = (flight: Flight<GroupKey>): Promise<Landed<unknown>> => {
         const call = callOf(context);
         if (call !== undefined) flightOf.set(call, flight);
-        return landed(next.handle(), flight, () => group.place(key));
+        const handling = defer(() => next.handle());
+        enter(context);
+        const landing = landed(handling, flight, () => group.place(key));
+        landing.then(ended, ended);
+        return landing;
       };
       return boardToLeave<Landed<unknown>, GroupKey>(group, key, lead, route.options);
     });
+    return answer.pipe(finalize(ended));
   }
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect, it } from '@jest/globals';
 import type { Setup } from '../process/protocol.js';
-import { compiledProgram } from './compiled.js';
+import { compiledProgram } from '../../support/compiled.js';
 import { FaultyFleet, PROCESSES, type Outcome } from './faulty-fleet.js';
 import { FaultyRedis } from './faulty-redis.js';
 import { FlightLog } from './flight-log.js';
@@ -40,7 +40,10 @@ const repeats = Number(process.env.FAULT_REPEATS ?? 1);
 
 /** To be called in a `describe`. What it gives makes tests: one fault each, which `npm run test:faults` repeats. */
 export function faults(): Fault {
-  const program = compiledProgram();
+  const program = compiledProgram(
+    'test/fleet-faults/process/program.js',
+    ...['lib/core', 'lib/fleet', 'lib/redis', 'lib/testing', 'test/fleet-faults/process'],
+  );
   return (name, options, happens) => {
     if (!isThorough && options.quick !== true) return;
     const test = async (): Promise<void> => {

@@ -170,7 +170,7 @@ export const interceptor = [
   joined(
     'nobody, where answers are shared per user',
     'request-parts',
-    [`if (user === undefined) return undefined;`, ''],
+    [`if (user === undefined || user === null) return undefined;`, ''],
     'random-requests',
   ),
   joined(
@@ -220,25 +220,25 @@ export const interceptor = [
   broken(
     'a request that was answered from outside waits for itself',
     'travelling',
-    [`(!aboard.over || aboard.leading)`, `!aboard.over`],
+    [`(!aboard.over || aboard.joinable)`, `!aboard.over`],
     'passage',
   ),
   broken(
     'the kill switch does not reach the interceptor',
     'single-flight.interceptor',
-    [`this.flights.enabled && !route.alone ? requestParts`, `!route.alone ? requestParts`],
+    [`this.flights.enabled && !route.alone && !route`, `!route.alone && !route`],
     'operations',
   ),
   broken(
     'who goes alone is not counted',
     'single-flight.interceptor',
-    [`this.flights.countBypass(request);`, ''],
+    [`      this.flights.group.countBypass();`, ''],
     'operations',
   ),
   broken(
     'who goes alone is counted twice',
-    'travelling',
-    [`if ((request as Marked)[BYPASSED] === true) return false;`, ''],
+    'single-flight.interceptor',
+    [`if (isBypassed(request, route)) return next.handle();`, ''],
     'wiring',
   ),
   broken(
@@ -319,10 +319,7 @@ export const interceptor = [
   broken(
     'what follows a leader who was answered from outside gets that one’s headers',
     'handler-run',
-    [
-      `return this.taken === undefined ? recordSince(this.initial, this.leading.response) : this.taken.record;`,
-      `return recordSince(this.initial, this.leading.response);`,
-    ],
+    [`if (this.taken !== undefined) return this.taken.recordNow();`, ''],
     'neighbours-interceptors',
   ),
   broken(
@@ -346,13 +343,13 @@ export const interceptor = [
   broken(
     'a stream does not make its route rest alone',
     'handler-run',
-    [`if (!readable || (wanted`, `if ((wanted`],
+    [`if (!readable) leading.route.restAlone();\n    else if`, `if`],
     'streams.spec',
   ),
   broken(
     'what cannot be shared does not make its route rest alone',
     'handler-run',
-    [`if (!readable || (wanted && taken === undefined)) leading`, `if (!readable) leading`],
+    [`else if (wanted && taken === undefined) leading.route.restAloneAt(leading.url);`, ''],
     'replay.spec',
   ),
   broken('the leader runs twice what only it can have', 'handler-run', [`this.own = values;`, ''], 'streams.spec'),
@@ -395,7 +392,7 @@ export const interceptor = [
   broken(
     'followers get no headers',
     'passage',
-    [`if (run === undefined && landed.replay !== undefined) replay(landed.replay, this.response);`, ''],
+    [`if (others !== undefined) replay(others, this.response);`, ''],
     'replay.spec',
   ),
   broken('followers get nothing of a linger', 'handler-run', [`shared || limits.lingerMs > 0`, `shared`], 'late'),

@@ -1,5 +1,13 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from '@jest/globals';
-import { Controller, Get, Param, UseInterceptors } from '@nestjs/common';
+import {
+  Controller,
+  Get,
+  Param,
+  UseInterceptors,
+  type CallHandler,
+  type ExecutionContext,
+  type NestInterceptor,
+} from '@nestjs/common';
 import {
   currentFlight,
   NoCurrentFlightError,
@@ -9,6 +17,7 @@ import {
   SkipSingleFlight,
   type Flight,
 } from 'nestjs-singleflight';
+import { startWith, Subject, switchMap, take } from 'rxjs';
 import { Client, until } from './support/client.js';
 import { closeServers, hold, httpFlights, PLATFORMS, TestServer } from './support/server.js';
 
@@ -32,6 +41,19 @@ class Rates {
   }
 }
 
+/** Asks for the answer anew, as one that retries after a time limit does. */
+const again = new Subject<void>();
+const anew: NestInterceptor = {
+  intercept: (context: ExecutionContext, next: CallHandler) =>
+    context.getHandler().name === 'again'
+      ? again.pipe(
+          startWith(undefined),
+          switchMap(() => next.handle()),
+          take(1),
+        )
+      : next.handle(),
+};
+
 @Controller('current')
 @UseInterceptors(SingleFlightInterceptor)
 @SingleFlightShare('public')
@@ -50,6 +72,14 @@ class Current {
   signalled(@Param('id') id: string): Promise<string> {
     seen.push(currentFlight().signal);
     return hold.work(id);
+  }
+
+  @Get('again/:id')
+  async again(@Param('id') id: string): Promise<string> {
+    seen.push(currentFlight().signal);
+    await hold.work(id);
+    seen.push(currentFlight().signal);
+    return id;
   }
 
   @Get('alone/:id')
@@ -78,6 +108,7 @@ describe.each(PLATFORMS)('currentFlight() in a handler, on %s', (platform) => {
     server = await TestServer.start(platform, {
       imports: httpFlights({ http: { currentFlight: true } }),
       controllers: [Current],
+      setup: (app) => app.useGlobalInterceptors(anew),
     });
   });
   afterAll(closeServers);
@@ -109,6 +140,20 @@ describe.each(PLATFORMS)('currentFlight() in a handler, on %s', (platform) => {
     expect(signal?.aborted).toBe(false);
     clients[0]?.hangUp();
     await until(() => signal?.aborted === true);
+  });
+
+  it('stays its own, also when its request is tried again and leads another', async () => {
+    const [client] = await aboard('again/7', 1);
+    await until(() => hold.runs === 1);
+    again.next();
+    await until(() => hold.runs === 2);
+    hold.open();
+    await expect(client?.answer).resolves.toBe('200 7');
+    await until(() => seen.length === 4);
+    const [one, other, oneLater, otherLater] = seen as AbortSignal[];
+    expect(one).not.toBe(other);
+    expect([oneLater === one, otherLater === other]).toEqual([true, true]);
+    expect([one?.aborted, other?.aborted]).toEqual([true, false]);
   });
 
   it('is one of its own where the request goes alone, and its client ends that', async () => {

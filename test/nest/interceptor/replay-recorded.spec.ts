@@ -46,7 +46,7 @@ function followerOf(handle: (response: Response) => void, early: Headers = {}): 
 describe('What a handler does to its response', () => {
   it.each([
     ...['connection', 'keep-alive', 'proxy-connection', 'transfer-encoding', 'trailer', 'upgrade', 'date'],
-    ...['content-length', 'vary', 'Vary', 'access-control-allow-origin', 'Access-Control-Expose-Headers'],
+    ...['content-length', 'access-control-allow-origin', 'Access-Control-Expose-Headers'],
   ])('%s stays its own: set, changed or taken away', (name) => {
     const set = (response: Response): void => {
       response.header(name, 'the leader’s');
@@ -67,6 +67,27 @@ describe('What a handler does to its response', () => {
       expect(followerOf((response) => response.removeHeader(name), { [name]: 'b' }).headers).toEqual({});
     },
   );
+
+  it.each([
+    ['to nothing', undefined, 'Accept-Language', 'accept-language'],
+    ['to what its own response names', 'Origin', 'Accept-Language', 'origin, accept-language'],
+    ['once', 'Origin, Accept-Language', 'accept-language, Origin, Cookie', 'origin, accept-language, cookie'],
+    ['from a list', 'Origin', ['Accept-Language', 'Cookie'], 'origin, accept-language, cookie'],
+  ])('what vary names is added %s', (_, own, named, expected) => {
+    const early: Headers = own === undefined ? {} : { vary: own };
+    const added = own === undefined ? named : [own, named].flat().join(', ');
+    expect(followerOf((response) => response.header('vary', added), early).headers).toEqual({ vary: expected });
+  });
+
+  it('what vary named before is each response’s own', () => {
+    const takeAway = (response: Response): void => {
+      response.removeHeader('vary');
+    };
+    expect(followerOf(takeAway, { vary: 'Origin' }).headers).toEqual({ vary: 'Origin' });
+    expect(followerOf((response) => response.header('vary', 'origin'), { vary: 'Origin' }).headers).toEqual({
+      vary: 'Origin',
+    });
+  });
 
   it('what was there before is not replayed, though it is a list', () => {
     const leader = new Response({ 'x-list': ['a', 'b'], 'x-one': 'a' });
@@ -112,6 +133,7 @@ describe('What came from another process of the fleet', () => {
       status: 201,
       headers: [['x-one', 'a'] as const, ['x-list', ['a', 'b']] as const],
       removed: ['x-two'],
+      vary: ['accept-language'],
     };
     expect(received({ values: ['landed'], replay }, limits)).toMatchObject({ values: ['landed'], replay });
   });
@@ -126,6 +148,8 @@ describe('What came from another process of the fleet', () => {
     ['a header that is a text', { values: [], replay: { ...nothing, headers: ['ab'] } }],
     ['a header without a value', { values: [], replay: { ...nothing, headers: [['x-one']] } }],
     ['a header whose value is an object', { values: [], replay: { ...nothing, headers: [['x-one', {}]] } }],
+    ['what vary names is no list', { values: [], replay: { ...nothing, vary: 'origin' } }],
+    ['what vary names is an object', { values: [], replay: { ...nothing, vary: [{}] } }],
     ['what was removed is no list', { values: [], replay: { headers: [], removed: 'x-one' } }],
   ])('is nobody’s, where it is none: %s', (_, came) => {
     expect(received(came, limits)).toBe(NOT_SHARED);

@@ -6,6 +6,7 @@ import {
   HttpCode,
   Injectable,
   NotFoundException,
+  Param,
   Redirect,
   Res,
   UseInterceptors,
@@ -83,6 +84,13 @@ class Answers {
     await hold.work(undefined);
     response.status(404).header('x-reason', 'sold out');
     return 'none';
+  }
+
+  @Get('item/:id')
+  async item(@Param('id') id: string, @Res({ passthrough: true }) response: AnyResponse): Promise<string> {
+    await hold.work(undefined);
+    if (id === 'none') response.status(404);
+    return id;
   }
 
   @Get('elsewhere')
@@ -184,6 +192,13 @@ describe.each(PLATFORMS)('What followers get, on %s', (platform) => {
     const next = await three('cookie');
     expect(next.runs).toBe(3);
     expect(server.stats().bypassed - before).toBe(3);
+    expect((await three('cookie?of=another')).runs).toBe(3);
+    expect(server.stats().bypassed - before).toBe(3);
+  });
+
+  it('the same of other URLs of a route of which one answer could not be shared', async () => {
+    expect((await three('item/none')).runs).toBe(3);
+    expect((await three('item/one')).runs).toBe(1);
   });
 
   it('a run of their own where the status is no success', async () => {

@@ -70,6 +70,8 @@ const identity = (context: ExecutionContext): [string, string] | undefined => {
   const { user } = context.switchToHttp().getRequest<WithUser>();
   return user === undefined ? undefined : [user.tenant, user.id];
 };
+/** As a query of a database says that there is nobody. */
+const noIdentity = (): undefined => null as unknown as undefined;
 
 describe.each(PLATFORMS)("The share 'user', on %s", (platform) => {
   let server: TestServer;
@@ -107,6 +109,17 @@ describe.each(PLATFORMS)("The share 'user', on %s", (platform) => {
   it('lets those who are nobody go alone', async () => {
     const burst = await server.burst(ask(''), ask(''));
     expect(burst.runs).toBe(2);
+  });
+
+  it('lets those go alone of whom it is said that they are null', async () => {
+    const other = await TestServer.start(platform, {
+      imports: httpFlights({ http: { identity: noIdentity } }),
+      controllers: [Mine],
+      providers: [Authentication],
+    });
+    const burst = await other.burst(ask('acme anna'), ask('acme anna'));
+    expect(burst.runs).toBe(2);
+    expect(bodies(burst)).toEqual(['of acme anna', 'of acme anna']);
   });
 
   it('tells the headers named in vary, the URL and the host apart', async () => {

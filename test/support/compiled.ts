@@ -5,17 +5,22 @@ import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll } from '@jest/globals';
 import { transformFileSync } from '@swc/core';
 
-const ROOT = fileURLToPath(new URL('../../../', import.meta.url));
-const FOLDERS = ['lib/core', 'lib/fleet', 'lib/redis', 'lib/testing', 'test/fleet-faults/process'];
+const ROOT = fileURLToPath(new URL('../../', import.meta.url));
 
-/** The program of a process of the fleet, with the part of the library that it needs, as JavaScript in a folder of its own. */
-export function compiledProgram(): () => string {
+/**
+ * A program with the part of the library that it needs, as JavaScript in a folder of its own, for processes of their own.
+ *
+ * @param folders what is compiled, from the project's root; with all of `lib`, it is `nestjs-singleflight` there
+ * @returns where the program is, once the tests run
+ */
+export function compiledProgram(program: string, ...folders: string[]): () => string {
   let folder = '';
   beforeAll(() => {
-    folder = mkdtempSync(join(tmpdir(), 'singleflight-fleet-'));
-    writeFileSync(join(folder, 'package.json'), '{ "type": "module" }');
+    folder = mkdtempSync(join(tmpdir(), 'singleflight-'));
+    const manifest = { name: 'nestjs-singleflight', type: 'module', exports: './lib/index.js' };
+    writeFileSync(join(folder, 'package.json'), JSON.stringify(manifest));
     symlinkSync(join(ROOT, 'node_modules'), join(folder, 'node_modules'), 'dir');
-    for (const part of FOLDERS) {
+    for (const part of folders) {
       for (const file of readdirSync(join(ROOT, part), { recursive: true, encoding: 'utf8' })) {
         if (file.endsWith('.ts')) compile(join(part, file), folder);
       }
@@ -24,12 +29,17 @@ export function compiledProgram(): () => string {
   afterAll(() => {
     rmSync(folder, { recursive: true, force: true });
   });
-  return () => join(folder, 'test/fleet-faults/process/program.js');
+  return () => join(folder, program);
 }
 
 function compile(file: string, folder: string): void {
   const { code } = transformFileSync(join(ROOT, file), {
-    jsc: { target: 'es2022', parser: { syntax: 'typescript' } },
+    jsc: {
+      target: 'es2022',
+      parser: { syntax: 'typescript', decorators: true },
+      transform: { legacyDecorator: true, decoratorMetadata: true, useDefineForClassFields: false },
+      keepClassNames: true,
+    },
     module: { type: 'es6' },
   });
   const target = join(folder, file.replace(/ts$/, 'js'));
