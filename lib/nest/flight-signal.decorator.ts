@@ -2,7 +2,7 @@ import { createParamDecorator, type ExecutionContext } from '@nestjs/common';
 import type { Flight } from '../core/flight.js';
 import { watchClient } from './disconnect.js';
 import { nodeResponseOf, type HttpResponse } from './http-exchange.js';
-import { flightLedBy } from './travelling.js';
+import { flightLedBy, markReached } from './travelling.js';
 
 /** The flight that each call over another transport than HTTP leads, by what tells it from others. */
 export const flightOf = new WeakMap<object, Flight<unknown>>();
@@ -33,9 +33,11 @@ const ownSignals = new WeakMap<object, AbortSignal>();
  * }
  * ```
  */
-export const FlightSignal = createParamDecorator((_data: unknown, context: ExecutionContext): AbortSignal =>
-  signalOf(context),
-);
+export const FlightSignal = createParamDecorator((_data: unknown, context: ExecutionContext): AbortSignal => {
+  const signal = signalOf(context);
+  if (context.getType() === 'http') markReached(context.getArgByIndex<object>(0));
+  return signal;
+});
 
 /** The flight that a call leads; undefined where it goes alone. */
 export function flightLedIn(context: ExecutionContext): Flight<unknown> | undefined {

@@ -4,7 +4,7 @@ import { Ending, type Execution } from '../core/adopt.js';
 import type { Flight, FlightRecord } from '../core/flight.js';
 import { isAnswered, whenAnswered, type HttpResponse } from './http-exchange.js';
 import { landedWith, NOT_SHARED, type Landed } from './landed.js';
-import { before, isUnchanged, recordSince, type Before, type Replay } from './replay.js';
+import { before, isAnswerAlone, isUnchanged, recordSince, type Before, type Replay } from './replay.js';
 import type { RequestKey } from './request-key.js';
 import type { Route } from './route.js';
 import { release, singleUseKind } from './single-use.js';
@@ -21,6 +21,8 @@ export interface Leading {
   readonly url: string;
   /** Whether its client went away before it was answered. */
   readonly gone: boolean;
+  /** Its response before the first handler ran for it; undefined where this is the first. */
+  readonly initial: Before | undefined;
 }
 
 /**
@@ -36,9 +38,11 @@ export class HandlerRun extends Ending {
   onOver: (() => void) | undefined = undefined;
   /** What others replay of it. Written once, when it has ended. */
   recorded: Replay | undefined = undefined;
+  /** With what the handler failed, where others try again. Written once, when it has ended. */
+  failure: { readonly error: unknown } | undefined = undefined;
+  /** The response before the handler ran, or ran first. */
+  readonly initial: Before;
   private readonly values: unknown[] = [];
-  /** The response before the handler ran. */
-  private readonly initial: Before;
   /** Set once somebody outside has taken the response over, by {@link takeOver}. */
   private taken: Taken | undefined = undefined;
   /** Written once, when the handler is started. */
@@ -54,7 +58,7 @@ export class HandlerRun extends Ending {
     private readonly key?: RequestKey,
   ) {
     super();
-    this.initial = before(leading.response);
+    this.initial = leading.initial ?? before(leading.response);
   }
 
   /** Whether others may still join its flight. */
@@ -108,7 +112,10 @@ export class HandlerRun extends Ending {
 
   private end(landed: Landed | undefined, error?: unknown): void {
     this.over = true;
-    if (this.key !== undefined) this.leading.route.keys.delete(this.key, landed ? this.boarded.limits.lingerMs : 0);
+    if (this.key !== undefined) {
+      // What nobody may have does not linger.
+      this.leading.route.keys.delete(this.key, landed?.replay === undefined ? 0 : this.boarded.limits.lingerMs);
+    }
     this.execution.end(landed !== undefined, landed ?? error);
     this.onOver?.();
   }
@@ -125,8 +132,14 @@ export class HandlerRun extends Ending {
     this.own = values;
     if (leading.gone || taken !== undefined) values.forEach(release);
     if (!readable) leading.route.restAlone();
-    else if (wanted && taken === undefined) leading.route.restAloneAt(leading.url);
+    else if (wanted && this.isOwnDoing) leading.route.restAloneAt(leading.url);
     return NOT_SHARED;
+  }
+
+  /** Whether it is the handler that made its answer one that nobody shares, and not somebody outside. */
+  private get isOwnDoing(): boolean {
+    const { gone, route, response } = this.leading;
+    return this.taken === undefined && !gone && (route.passthrough || !isAnswered(response));
   }
 
   private recordNow(): Replay | undefined {
@@ -139,43 +152,54 @@ export class HandlerRun extends Ending {
   /** It may have failed because its own client was answered meanwhile, by a time limit outside: others try again. */
   private ownFailure(error: unknown): Landed | undefined {
     const { route, response } = this.leading;
-    return (route.passthrough || cameTooLate(error)) && isAnswered(response) ? NOT_SHARED : undefined;
+    if (!(route.passthrough || cameTooLate(error)) || !isAnswered(response)) return undefined;
+    this.failure = { error };
+    return NOT_SHARED;
   }
 }
 
 /**
- * A response that somebody outside has taken over while its handler ran on: what that had done by then is for its followers,
- * as long as nothing inside writes to it any more.
+ * A response that somebody outside has taken over while its handler ran on. Nobody can tell then who writes what, so that
+ * its followers get what the handler comes to only where nobody but the answer from outside writes to it.
  */
 class Taken {
-  private readonly record: Replay | undefined;
-  /** The response as it was taken over. Written again when it is answered from outside. */
+  /** Whether nobody has written to it. */
+  private clean: boolean;
+  /** As it was taken over. Written again when it is answered from outside. */
   private known: Before;
 
   constructor(
-    initial: Before,
+    private readonly initial: Before,
     private readonly leading: Leading,
   ) {
     const { route, response } = leading;
-    // One that sets headers itself may not have done so yet; of one that is answered already, nobody knows who wrote what.
-    const unknown = route.passthrough || isAnswered(response);
-    this.record = unknown ? undefined : recordSince(initial, response);
     this.known = before(response);
-    if (this.record !== undefined) {
+    this.clean = !route.passthrough && !isAnswered(response) && isUnchanged(initial, response);
+    if (this.clean) {
       whenAnswered(response, () => {
+        this.clean &&= isAnswerAlone(this.known, response);
         this.known = before(response);
       });
     }
   }
 
   recordNow(): Replay | undefined {
-    return isUnchanged(this.known, this.leading.response) ? this.record : undefined;
+    const { gone, response } = this.leading;
+    if (this.clean && isUnchanged(this.known, response)) return recordSince(this.known, response);
+    // Its client has gone, and nobody has answered instead: all that was written is the handler's.
+    return gone && !isAnswered(response) ? recordSince(this.initial, response) : undefined;
   }
 }
 
-/** Whether something was written to a response that was under way to its client. */
+/** What Node says of something that was written to a response that was under way to its client, or is not any more. */
+const TOO_LATE: ReadonlySet<unknown> = new Set([
+  'ERR_HTTP_HEADERS_SENT',
+  'ERR_HTTP2_HEADERS_SENT',
+  'ERR_HTTP2_INVALID_STREAM',
+]);
+
 function cameTooLate(error: unknown): boolean {
-  return (error as { code?: unknown } | null | undefined)?.code === 'ERR_HTTP_HEADERS_SENT';
+  return TOO_LATE.has((error as { code?: unknown } | null | undefined)?.code);
 }
 
 /** Hears a handler. Apart from its run: RxJS may be told to call observers as objects made after them. */

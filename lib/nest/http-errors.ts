@@ -1,4 +1,5 @@
-import { GatewayTimeoutException, HttpException, ServiceUnavailableException } from '@nestjs/common';
+import { GatewayTimeoutException, HttpException, ServiceUnavailableException, type CallHandler } from '@nestjs/common';
+import { catchError, throwError, type Observable } from 'rxjs';
 import {
   FlightTimeoutError,
   GroupClosedError,
@@ -35,4 +36,9 @@ export function httpError(error: unknown, response: HttpResponse | undefined): u
 /** What a request whose client has gone comes to: outer interceptors see it, no filter logs it. */
 export function clientClosedRequest(): HttpException {
   return new HttpException('Client Closed Request', CLIENT_CLOSED_REQUEST);
+}
+
+/** The handler's own answer, for a request that goes alone. */
+export function answeredAlone(next: CallHandler, response: HttpResponse): Observable<unknown> {
+  return next.handle().pipe(catchError((error: unknown) => throwError(() => httpError(error, response))));
 }

@@ -41,6 +41,7 @@ export interface NodeResponse {
   on(event: 'close', listener: () => void): unknown;
   removeListener(event: 'close', listener: () => void): unknown;
   writeHead?: (this: unknown, ...args: unknown[]) => unknown;
+  end?: (this: unknown, ...args: unknown[]) => unknown;
 }
 
 /** Node's response behind a platform's; undefined where there is none, as with a stand-in of a test. */
@@ -57,21 +58,25 @@ export function isAnswered(response: HttpResponse | undefined): boolean {
 }
 
 /**
- * Calls back as soon as a response is under way to its client. Node tells of that only later; whoever has to know at once,
- * as `on-headers` and what stands on it, stands before `writeHead`.
+ * Calls back as soon as a response is answered, once for its head and once for its end, which alone comes where its client
+ * has gone. Node tells of that only later: whoever has to know at once, as `on-headers` and what stands on it, stands before
+ * these methods.
  *
  * @see https://github.com/jshttp/on-headers
  */
 export function whenAnswered(response: HttpResponse, answered: () => void): void {
   const node = nodeResponseOf(response);
-  const writeHead = node?.writeHead;
-  if (node === undefined || writeHead === undefined) return;
-  const telling = (...args: unknown[]): unknown => {
-    const result = writeHead.apply(node, args);
-    answered();
-    return result;
-  };
-  node.writeHead = telling;
+  if (node === undefined) return;
+  for (const name of ['writeHead', 'end'] as const) {
+    const method = node[name];
+    if (method === undefined) continue;
+    const telling = (...args: unknown[]): unknown => {
+      const result = method.apply(node, args);
+      answered();
+      return result;
+    };
+    node[name] = telling;
+  }
 }
 
 export function headerText(value: string | string[] | undefined): string | undefined {

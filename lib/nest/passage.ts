@@ -6,15 +6,15 @@ import { boardToLeave } from '../rx/do-chan.js';
 import type { AppFleet } from './app-fleet.js';
 import { hasGone, stopWatching, watchClient, type Waiting } from './disconnect.js';
 import { HandlerRun, type Boarded, type Leading } from './handler-run.js';
-import { clientClosedRequest, httpError } from './http-errors.js';
+import { answeredAlone, clientClosedRequest, httpError } from './http-errors.js';
 import { nodeResponseOf, type HttpRequest, type HttpResponse, type NodeResponse } from './http-exchange.js';
 import type { GroupKey, HttpFlights } from './http-flights.js';
 import { passing, received, type Landed } from './landed.js';
-import { replay } from './replay.js';
+import { replay, type Before } from './replay.js';
 import { digestOf, type RequestKey } from './request-key.js';
 import type { RequestParts } from './request-parts.js';
 import type { Route } from './route.js';
-import { markAboard, type Aboard } from './travelling.js';
+import { aboardOf, markAboard, markRunning, type Aboard } from './travelling.js';
 
 /** One request on its way through a flight: it leads or follows, is answered, or leaves when its client does. */
 export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
@@ -28,6 +28,9 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
   private subscriber!: Subscriber<unknown>;
   /** Written once, when it has boarded. */
   private seat: Seat<Landed> | undefined = undefined;
+  reached = false;
+  /** Its response before the first handler ran for it, where it has boarded before. Written once, before it boards. */
+  private earlier: Before | undefined = undefined;
   /** What it runs for everybody, where it leads. Written once, when the flight that it leads starts. */
   private run: HandlerRun | undefined = undefined;
 
@@ -49,6 +52,10 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
     return this.request.originalUrl ?? this.request.url;
   }
 
+  get initial(): Before | undefined {
+    return this.run?.initial ?? this.earlier;
+  }
+
   get leading(): boolean {
     return this.run?.over === false;
   }
@@ -64,6 +71,7 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
       subscriber.error(clientClosedRequest());
       return;
     }
+    this.earlier = aboardOf(this.request)?.initial;
     markAboard(this.request, this);
     try {
       this.seat = this.board(parts);
@@ -94,9 +102,9 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
   }
 
   unsubscribe(): void {
-    // Nest ends the whole chain when the client of an Observable goes: then nobody outside answers.
+    // Nest ends the whole chain when the client of an Observable goes.
     if (!this.over && this.node !== undefined && hasGone(this.node)) this.gone = true;
-    else this.run?.takeOver();
+    this.run?.takeOver();
     this.over = true;
     stopWatching(this);
     this.seat?.abandon();
@@ -122,10 +130,19 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
     // All else that tells routes apart is in the key: where they were asked for.
     const id = version === undefined ? key.digest : digestOf([key.digest, version]);
     // Somebody may follow in another process, so that there is always something to replay.
-    const lead = (flight: Flight): PromiseLike<Landed> => this.lead(flight, { shared: true, keyed: true, limits });
+    let local: Pick<Boarded, 'keyed'> | undefined;
+    const boarded: Boarded = {
+      shared: true,
+      limits,
+      get keyed() {
+        return local?.keyed === true;
+      },
+    };
+    const lead = (flight: Flight): PromiseLike<Landed> => this.lead(flight, boarded);
     const shared = fleet.shared(group, { name, key: id }, lead) as FlightFunction<Landed, GroupKey>;
     const fly = (flight: Flight<GroupKey>): PromiseLike<Landed> => {
       keys.add(key);
+      local = flight as Flight<GroupKey> & Boarded;
       const ended = (): void => {
         keys.delete(key);
       };
@@ -155,10 +172,14 @@ export class Passage implements Waiting, Aboard, Leading, Unsubscribable {
     const { subscriber, run } = this;
     // Answered meanwhile, by whoever stands outside.
     if (subscriber.closed) return;
+    if (run?.failure !== undefined) {
+      subscriber.error(httpError(run.failure.error, this.response));
+      return;
+    }
     const own = run?.own;
     if (own === undefined && landed.replay === undefined) {
-      markAboard(this.request, this);
-      this.next.handle().subscribe(subscriber);
+      markRunning(this.request, this);
+      answeredAlone(this.next, this.response).subscribe(subscriber);
       return;
     }
     // What it has recorded itself stands in its response already.

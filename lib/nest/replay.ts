@@ -14,8 +14,8 @@ export interface Replay {
 export interface Before {
   readonly status: number;
   readonly headers: ReturnType<HttpResponse['getHeaders']>;
-  /** Cookies that wait beside the headers. */
-  readonly cookies: readonly unknown[];
+  /** What waits beside the headers. */
+  readonly beside: readonly unknown[];
 }
 
 /** What followers get where the handler set neither status nor header. */
@@ -33,16 +33,16 @@ const CORS = 'access-control-';
 
 export function before(response: HttpResponse): Before {
   // A copy: both platforms make one for each call.
-  return { status: response.statusCode, headers: response.getHeaders(), cookies: pendingCookies(response) };
+  return { status: response.statusCode, headers: response.getHeaders(), beside: besideHeaders(response) };
 }
 
 /** What the handler did to its response; undefined where that cannot be shared. */
-export function recordSince({ status, headers, cookies }: Before, response: HttpResponse): Replay | undefined {
+export function recordSince({ status, headers, beside }: Before, response: HttpResponse): Replay | undefined {
   const now = response.getHeaders();
   // Cookies are for one client, and an answer that is no success may be about one.
   if (String(now['set-cookie']) !== String(headers['set-cookie'])) return undefined;
-  const pending = pendingCookies(response);
-  if (pending.length !== cookies.length || pending.some((cookie, i) => cookie !== cookies[i])) return undefined;
+  const besideNow = besideHeaders(response);
+  if (besideNow.length !== beside.length || besideNow.some((kept, i) => kept !== beside[i])) return undefined;
   if (response.statusCode !== status && !isSuccess(response.statusCode)) return undefined;
   const changed: (readonly [string, string | number | string[]])[] = [];
   for (const name in now) {
@@ -50,7 +50,7 @@ export function recordSince({ status, headers, cookies }: Before, response: Http
     if (value !== undefined && !isOwn(name) && !isSame(value, headers[name])) changed.push([name, copyOf(value)]);
   }
   const removed = Object.keys(headers).filter((name) => now[name] === undefined && !isOwn(name));
-  const varied = namesIn(now.vary).filter((name) => !namesIn(headers.vary).includes(name));
+  const varied = now.vary === headers.vary ? [] : namesAdded(namesIn(headers.vary), namesIn(now.vary));
   if (response.statusCode === status && changed.length + removed.length + varied.length === 0) return NOTHING;
   return {
     status: response.statusCode === status ? undefined : response.statusCode,
@@ -95,6 +95,25 @@ export function isReplay(came: unknown): came is Replay {
   );
 }
 
+/** Whether nothing was written to a response since but a status and what belongs to a body: an error's, say. */
+export function isAnswerAlone({ headers, beside }: Before, response: HttpResponse): boolean {
+  const now = response.getHeaders();
+  const names = new Set([...Object.keys(headers), ...Object.keys(now)]);
+  const besideNow = besideHeaders(response);
+  return (
+    [...names].every((name) => OF_AN_ANSWER.has(name) || isOwn(name) || isSame(now[name], headers[name])) &&
+    besideNow.length === beside.length &&
+    besideNow.every((kept, i) => kept === beside[i])
+  );
+}
+
+/** `retry-after` is what the interceptor itself writes when a wait was too long. */
+const OF_AN_ANSWER = new Set(['content-type', 'content-encoding', 'etag', 'retry-after']);
+
+function namesAdded(before: readonly string[], now: readonly string[]): string[] {
+  return now.filter((name) => !before.includes(name));
+}
+
 /** Those that `Vary` names, in small letters. */
 function namesIn(vary: string | number | readonly string[] | undefined): string[] {
   return String(vary ?? '')
@@ -121,28 +140,39 @@ function copyOf(value: string | number | readonly string[]): string | number | s
   return typeof value === 'object' ? [...value] : value;
 }
 
-/** `@fastify/cookie` keeps the cookies that are set beside the headers, and writes them when the reply is sent. */
-function pendingCookies(response: HttpResponse): readonly unknown[] {
+/**
+ * What Fastify and its plugins keep beside the headers until the reply is sent: the cookies of `@fastify/cookie`, what writes
+ * the body, and the trailers. Whoever sets one sets it for one reply.
+ */
+function besideHeaders(response: HttpResponse): readonly unknown[] {
   // Fastify's reply alone stands before Node's response.
-  if (response.raw === undefined) return NO_COOKIES;
-  const symbol = cookieSymbolOf(response);
-  const pending = symbol && (response as unknown as Record<symbol, ReadonlyMap<string, unknown> | null>)[symbol];
-  return pending ? [...pending.values()] : NO_COOKIES;
-}
-
-/** The plugin's symbol, under which every reply of a server has its cookies; undefined where that has no such plugin. */
-function cookieSymbolOf(response: HttpResponse): symbol | undefined {
-  const { constructor } = response;
-  if (!cookieSymbols.has(constructor)) {
-    const symbols = Object.getOwnPropertySymbols(response);
-    cookieSymbols.set(
-      constructor,
-      symbols.find(({ description }) => description === 'fastify.reply.setCookies'),
-    );
+  if (response.raw === undefined) return NOTHING_BESIDE;
+  const reply = response as unknown as Record<symbol, unknown>;
+  const beside: unknown[] = [];
+  for (const symbol of besideSymbolsOf(response)) {
+    const kept = reply[symbol];
+    if (kept instanceof Map) beside.push(...(kept as ReadonlyMap<string, unknown>).values());
+    else beside.push(kept);
   }
-  return cookieSymbols.get(constructor);
+  return beside;
 }
 
-const NO_COOKIES: readonly unknown[] = [];
+function besideSymbolsOf(response: HttpResponse): readonly symbol[] {
+  const { constructor } = response;
+  let symbols = besideSymbols.get(constructor);
+  if (symbols === undefined) {
+    symbols = Object.getOwnPropertySymbols(response).filter(({ description }) => BESIDE.has(description));
+    besideSymbols.set(constructor, symbols);
+  }
+  return symbols;
+}
+
+const NOTHING_BESIDE: readonly unknown[] = [];
+/** How the symbols are called under which every reply of a server has them. */
+const BESIDE: ReadonlySet<string | undefined> = new Set([
+  'fastify.reply.setCookies',
+  'fastify.reply.serializer',
+  'fastify.reply.trailers',
+]);
 /** By the class of a server's replies, which its plugins have decorated before the first of them was made. */
-const cookieSymbols = new WeakMap<object, symbol | undefined>();
+const besideSymbols = new WeakMap<object, readonly symbol[]>();

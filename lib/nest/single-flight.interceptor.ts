@@ -6,7 +6,7 @@ import {
   type ExecutionContext,
   type NestInterceptor,
 } from '@nestjs/common';
-import { catchError, defer, finalize, Observable, throwError } from 'rxjs';
+import { Observable } from 'rxjs';
 import type { Seat } from '../core/callers.js';
 import type { Flight } from '../core/flight.js';
 import { encodeKey } from '../core/key.js';
@@ -14,7 +14,7 @@ import { boardToLeave } from '../rx/do-chan.js';
 import { boarding, landed, type Landed } from '../rx/observables.js';
 import { callOf, flightOf } from './flight-signal.decorator.js';
 import { withFlight } from './handler-flight.js';
-import { httpError } from './http-errors.js';
+import { answeredAlone } from './http-errors.js';
 import type { HttpRequest, HttpResponse } from './http-exchange.js';
 import { HttpFlights, type GroupKey } from './http-flights.js';
 import { Passage } from './passage.js';
@@ -24,7 +24,6 @@ import type { Route } from './route.js';
 import type { SingleFlightRegistry } from './single-flight.registry.js';
 import { SINGLE_FLIGHT_REGISTRY } from './tokens.js';
 import { isAboard, isBypassed, markBypassed } from './travelling.js';
-import { enter, isUnderWay, leave } from './under-way.js';
 
 /**
  * Coalesces concurrent GET and HEAD requests of a route, on Express and Fastify: the first runs the handler, the others
@@ -42,8 +41,9 @@ import { enter, isUnderWay, leave } from './under-way.js';
  *
  * Always alone: other methods, handlers with `@Res()`, `@Next()` or `@Sse()`. What cannot be shared (a stream, a
  * StreamableFile, a Response, an answer that sets a cookie or a status that is no success) goes to the leader: whoever
- * had joined runs the handler too, and for 30 seconds the route's requests go alone. Over other transports (GraphQL
- * queries, messages, WebSockets) calls are coalesced only where `@SingleFlightKey` makes their key.
+ * had joined runs the handler too, and for 30 seconds requests for its URL, or after a stream all of the route's, go alone.
+ * Over other transports (GraphQL queries, messages, WebSockets) calls are coalesced only where `@SingleFlightKey` makes
+ * their key.
  *
  * @example
  * ```ts
@@ -80,16 +80,16 @@ export class SingleFlightInterceptor implements NestInterceptor {
     const request = context.getArgByIndex<HttpRequest>(0);
     const response = context.getArgByIndex<HttpResponse>(1);
     const { method } = request;
-    if (method !== 'GET' && method !== 'HEAD') return answered(next, response);
+    if (method !== 'GET' && method !== 'HEAD') return answeredAlone(next, response);
     // Inside itself, when it stands before both the app and the controller: it would wait for itself.
     if (isAboard(request)) return next.handle();
     const route = this.flights.routeOf(context);
-    if (isBypassed(request, route)) return next.handle();
+    if (isBypassed(request, route)) return answeredAlone(next, response);
     const parts = this.mayShare(request, route) ? requestParts(request, route, context) : undefined;
     if (parts === undefined) {
       markBypassed(request, route);
       this.flights.group.countBypass();
-      return answered(next, response);
+      return answeredAlone(next, response);
     }
     return new Observable((subscriber) =>
       new Passage(this.flights, route, request, response, next).travel(parts, subscriber),
@@ -104,37 +104,24 @@ export class SingleFlightInterceptor implements NestInterceptor {
   private interceptCall(context: ExecutionContext, next: CallHandler): Observable<unknown> {
     const route = this.flights.routeOf(context);
     if (route.keyFn === undefined || route.alone || !this.flights.enabled || writes(context)) return next.handle();
-    // Inside itself: it would wait for itself.
-    if (isUnderWay(context)) return next.handle();
+    // Inside itself, when it stands before both the app and the handler: it would wait for itself.
+    if (boarded.has(context)) return next.handle();
     const key = callKey(route, context);
     const { group } = this.flights;
     if (key === undefined) {
       group.countBypass();
       return next.handle();
     }
-    const ended = (): void => {
-      leave(context);
-    };
-    const answer = boarding((): Seat<Landed<unknown>> => {
-      enter(context);
+    return boarding((): Seat<Landed<unknown>> => {
+      boarded.add(context);
       const lead = (flight: Flight<GroupKey>): Promise<Landed<unknown>> => {
         const call = callOf(context);
         if (call !== undefined) flightOf.set(call, flight);
-        const handling = defer(() => next.handle());
-        enter(context);
-        const landing = landed(handling, flight, () => group.place(key));
-        landing.then(ended, ended);
-        return landing;
+        return landed(next.handle(), flight, () => group.place(key));
       };
       return boardToLeave<Landed<unknown>, GroupKey>(group, key, lead, route.options);
     });
-    return answer.pipe(finalize(ended));
   }
-}
-
-/** The handler's own answer, for a request that goes alone. */
-function answered(next: CallHandler, response: HttpResponse): Observable<unknown> {
-  return next.handle().pipe(catchError((error: unknown) => throwError(() => httpError(error, response))));
 }
 
 /** The key of a call over another transport, which only a key by hand can make; undefined when it goes alone. */
@@ -151,3 +138,9 @@ function writes(context: ExecutionContext): boolean {
   const info = context.getArgByIndex<{ operation?: { operation?: string } } | undefined>(3);
   return info?.operation?.operation !== 'query';
 }
+
+/**
+ * The calls over other transports than HTTP that have boarded, for good: one that is tried again goes alone, because nobody
+ * can tell it from one that meets the interceptor once more. By context: Nest makes one for a call, for all its interceptors.
+ */
+const boarded = new WeakSet<ExecutionContext>();

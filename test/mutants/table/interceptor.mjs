@@ -207,7 +207,7 @@ export const interceptor = [
   joined(
     'a request that is not GET or HEAD',
     'single-flight.interceptor',
-    [`if (method !== 'GET' && method !== 'HEAD') return answered(next, response);`, ''],
+    [`if (method !== 'GET' && method !== 'HEAD') return answeredAlone(next, response);`, ''],
     'alone',
   ),
   joined('a mutation', 'single-flight.interceptor', [` || writes(context)`, ''], 'mercurius'),
@@ -220,7 +220,7 @@ export const interceptor = [
   broken(
     'a request that was answered from outside waits for itself',
     'travelling',
-    [`(!aboard.over || aboard.joinable)`, `!aboard.over`],
+    [`(!aboard.over || aboard.joinable || (aboard.leading && !aboard.reached))`, `!aboard.over`],
     'passage',
   ),
   broken(
@@ -238,12 +238,12 @@ export const interceptor = [
   broken(
     'who goes alone is counted twice',
     'single-flight.interceptor',
-    [`if (isBypassed(request, route)) return next.handle();`, ''],
+    [`if (isBypassed(request, route)) return answeredAlone(next, response);`, ''],
     'wiring',
   ),
   broken(
     'errors inside of one who goes alone are not told as HTTP',
-    'single-flight.interceptor',
+    'http-errors',
     [`throwError(() => httpError(error, response))`, `throwError(() => error)`],
     'limits',
   ),
@@ -276,6 +276,165 @@ export const interceptor = [
     'current-flight',
     [`ofHandlers.run(undefined, () =>`, `((fn: () => R) => fn())(() =>`],
     'interceptor/current-flight',
+  ),
+  broken(
+    'a URL whose answer could not be shared makes its route rest alone',
+    'handler-run',
+    [`leading.route.restAloneAt(leading.url)`, `leading.route.restAlone()`],
+    'replay.spec',
+  ),
+  broken(
+    'what is written after a response was taken over is lost',
+    'handler-run',
+    [`if (this.clean && isUnchanged(this.known, response)) return`, `if (this.clean) return`],
+    'gone-leader',
+  ),
+  broken(
+    'what is written while a response is taken over is lost',
+    'handler-run',
+    [`this.clean &&= isAnswerAlone(this.known, response);`, ''],
+    'outside',
+  ),
+  broken(
+    'what is written outside before it leaves is the handler’s',
+    'handler-run',
+    [` && isUnchanged(initial, response);`, `;`],
+    'outside',
+  ),
+  broken(
+    'an answer from outside is taken for what somebody inside has written',
+    'handler-run',
+    [`        this.known = before(response);\n      });`, `      });`],
+    'neighbours-interceptors',
+  ),
+  broken(
+    'an answer to a client that has gone is taken for what somebody inside has written',
+    'http-exchange',
+    [`['writeHead', 'end'] as const`, `['writeHead'] as const`],
+    'outside',
+  ),
+  broken(
+    'what a handler writes for a client that has gone is lost',
+    'handler-run',
+    [`return gone && !isAnswered(response) ? recordSince(this.initial, response) : undefined;`, `return undefined;`],
+    'gone-leader',
+  ),
+  broken(
+    'what a handler has sent itself is shared',
+    'handler-run',
+    [
+      `return isAnswered(response) ? undefined : recordSince(this.initial, response);`,
+      `return recordSince(this.initial, response);`,
+    ],
+    'gone-leader',
+  ),
+  broken(
+    'what comes too late for its own client fails for all',
+    'handler-run',
+    [`route.passthrough || cameTooLate(error)`, `route.passthrough`],
+    'gone-leader',
+  ),
+  broken(
+    'what comes too late over HTTP/2 fails for all',
+    'handler-run',
+    [`  'ERR_HTTP2_HEADERS_SENT',\n`, ''],
+    'outside',
+  ),
+  broken(
+    'a leader whose handler has failed runs it again',
+    'passage',
+    [`if (run?.failure !== undefined) {`, `if (run === undefined && this.gone) {`],
+    'outside',
+  ),
+  broken(
+    'nobody may have what lingers',
+    'handler-run',
+    [`landed?.replay === undefined ? 0 : this`, `landed === undefined ? 0 : this`],
+    'outside',
+  ),
+  broken(
+    'what a middleware has answered makes its URL rest alone',
+    'handler-run',
+    [` && (route.passthrough || !isAnswered(response));`, `;`],
+    'outside',
+  ),
+  broken(
+    'a request that is tried again is handed the flight that is being stopped',
+    'travelling',
+    [`(aboard.leading && !aboard.reached)`, `aboard.leading`],
+    'retried',
+  ),
+  broken(
+    'a request whose flight is over boards at the second place',
+    'travelling',
+    [` || (aboard.leading && !aboard.reached)`, ''],
+    'twice',
+  ),
+  broken(
+    'a request that is tried again is stopped with the flight that it has left',
+    'travelling',
+    [`(aboard.over && aboard.reached) ? undefined`, `aboard.flight === undefined ? undefined`],
+    'retried',
+  ),
+  broken(
+    'what a handler wrote when it was first tried is lost',
+    'passage',
+    [`this.earlier = aboardOf(this.request)?.initial;`, ''],
+    'retried',
+  ),
+  broken(
+    'a request of the fleet that is tried again is handed the flight that is being stopped',
+    'passage',
+    [`return local?.keyed === true;`, `return true;`],
+    'retried',
+  ),
+  broken(
+    'who was let through alone boards at the second place',
+    'single-flight.interceptor',
+    [`if (isBypassed(request, route)) return answeredAlone(next, response);`, ''],
+    'twice',
+  ),
+  broken(
+    'who was let through alone is not told as HTTP tells it',
+    'single-flight.interceptor',
+    [
+      `if (isBypassed(request, route)) return answeredAlone(next, response);`,
+      `if (isBypassed(request, route)) return next.handle();`,
+    ],
+    'retried',
+  ),
+  broken(
+    'a call over another transport waits for itself',
+    'single-flight.interceptor',
+    [`if (boarded.has(context)) return next.handle();`, ''],
+    'twice',
+  ),
+  broken(
+    'the current flight changes when a request is tried again',
+    'handler-flight',
+    [`return (this.led ??= flightLedIn(this.context));`, `return flightLedIn(this.context);`],
+    'interceptor/current-flight',
+  ),
+  broken(
+    'what vary names is lost',
+    'replay',
+    [`...(varied.length > 0 ? { vary: varied } : undefined),`, ''],
+    'replay-recorded',
+  ),
+  broken('what vary named is replaced', 'replay', [`[...new Set([...own, ...vary])]`, `[...vary]`], 'replay-recorded'),
+  mutant(
+    'nest',
+    'another copy of the library takes a run for a value',
+    'core/adopt',
+    [[`  then(resolve: (value: unknown)`, `  notThen(resolve: (value: unknown)`]],
+    'nest/two-copies',
+  ),
+  mutant(
+    'nest',
+    'a leader that has lost the lead gets no headers',
+    'nest/passage',
+    [[`own === undefined && landed.replay !== run?.recorded ?`, `run === undefined ?`]],
+    'nest/fleet-lost-lease',
   ),
   broken(
     'what is stated in vain is not told',
@@ -325,13 +484,13 @@ export const interceptor = [
   broken(
     'a leader who was answered from outside makes its route rest alone',
     'handler-run',
-    [`(wanted && taken === undefined)`, `wanted`],
+    [`(wanted && this.isOwnDoing)`, `(wanted)`],
     'passage',
   ),
   broken(
     'a handler that failed because its client was answered fails for all',
     'handler-run',
-    [`isAnswered(response) ? NOT_SHARED : undefined`, `isAnswered(response) ? undefined : undefined`],
+    [`this.failure = { error };\n    return NOT_SHARED;`, `return undefined;`],
     'passage',
   ),
   broken(
@@ -349,7 +508,7 @@ export const interceptor = [
   broken(
     'what cannot be shared does not make its route rest alone',
     'handler-run',
-    [`else if (wanted && taken === undefined) leading.route.restAloneAt(leading.url);`, ''],
+    [`else if (wanted && this.isOwnDoing) leading.route.restAloneAt(leading.url);`, ''],
     'replay.spec',
   ),
   broken('the leader runs twice what only it can have', 'handler-run', [`this.own = values;`, ''], 'streams.spec'),
@@ -457,10 +616,7 @@ export const interceptor = [
   broken(
     'the end of a route’s key is forgotten',
     'handler-run',
-    [
-      `if (this.key !== undefined) this.leading.route.keys.delete(this.key, landed ? this.boarded.limits.lingerMs : 0);`,
-      '',
-    ],
+    [`this.leading.route.keys.delete(this.key, landed?.replay === undefined ? 0 : this.boarded.limits.lingerMs);`, ''],
     'passage',
   ),
   broken(
@@ -473,7 +629,7 @@ export const interceptor = [
     'a cookie of Fastify’s plugin is shared',
     'replay',
     [
-      `if (pending.length !== cookies.length || pending.some((cookie, i) => cookie !== cookies[i])) return undefined;`,
+      `if (besideNow.length !== beside.length || besideNow.some((kept, i) => kept !== beside[i])) return undefined;`,
       '',
     ],
     'neighbours-cookies',
@@ -481,7 +637,7 @@ export const interceptor = [
   broken(
     'a cookie of Fastify’s plugin that takes another’s place is shared',
     'replay',
-    [` || pending.some((cookie, i) => cookie !== cookies[i])`, ''],
+    [` || besideNow.some((kept, i) => kept !== beside[i])`, ''],
     'neighbours-cookies',
   ),
   broken(

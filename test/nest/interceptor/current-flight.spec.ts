@@ -10,6 +10,7 @@ import {
 } from '@nestjs/common';
 import {
   currentFlight,
+  FlightSignal,
   NoCurrentFlightError,
   SingleFlight,
   SingleFlightInterceptor,
@@ -75,8 +76,9 @@ class Current {
   }
 
   @Get('again/:id')
-  async again(@Param('id') id: string): Promise<string> {
-    seen.push(currentFlight().signal);
+  async again(@Param('id') id: string, @FlightSignal() signal: AbortSignal): Promise<string> {
+    expect(currentFlight().signal).toBe(signal);
+    seen.push(signal);
     await hold.work(id);
     seen.push(currentFlight().signal);
     return id;

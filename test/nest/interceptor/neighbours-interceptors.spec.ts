@@ -310,7 +310,8 @@ describe.each(PLATFORMS)('The interceptor with a time limit, on %s', (platform) 
   it('outside, with a fallback: each gets its own body', async () => {
     const { burst, late } = await lateOne(await start(), '/limited/fallback', 'leader');
     expect(bodies(burst)).toEqual(NAMES.map((name) => (name === late ? '{"stale":true}' : 'in time')));
-    expect(burst.runs).toBe(1);
+    // It sets a header, and nobody can tell then which are the handler's: each of the others has its own run.
+    expect(burst.runs).toBe(3);
   });
 
   // What stands outside wrote them, after the leader had left.

@@ -23,6 +23,12 @@ interface AnyResponse {
   status(code: number): this;
   header(name: string, value: string | string[]): this;
   removeHeader(name: string): void;
+  // Fastify's alone.
+  serializer?(write: (body: { name: string }) => string): this;
+  trailer?(
+    name: string,
+    value: (reply: unknown, payload: unknown, done: (error: null, value: string) => void) => void,
+  ): this;
 }
 
 @Injectable()
@@ -84,6 +90,23 @@ class Answers {
     await hold.work(undefined);
     response.status(404).header('x-reason', 'sold out');
     return 'none';
+  }
+
+  @Get('serialized')
+  async serialized(@Res({ passthrough: true }) response: AnyResponse): Promise<object> {
+    await hold.work(undefined);
+    response.header('content-type', 'application/xml');
+    response.serializer?.(({ name }) => `<name>${name}</name>`);
+    return { name: 'a lamp' };
+  }
+
+  @Get('trailed')
+  async trailed(@Res({ passthrough: true }) response: AnyResponse): Promise<string> {
+    const run = await hold.work('trailed');
+    response.trailer?.('x-run', (_reply, _payload, done) => {
+      done(null, run);
+    });
+    return run;
   }
 
   @Get('item/:id')
@@ -206,6 +229,14 @@ describe.each(PLATFORMS)('What followers get, on %s', (platform) => {
     expect(burst.runs).toBe(3);
     expect(statuses(burst)).toEqual([404, 404, 404]);
     for (const { headers } of burst.replies) expect(headers['x-reason']).toBe('sold out');
+  });
+
+  it('a run of their own where the handler says how the body is written, or what follows it', async () => {
+    const serialized = await three('serialized');
+    expect(serialized.runs).toBe(platform === 'Fastify' ? 3 : 1);
+    expect(new Set(bodies(serialized)).size).toBe(1);
+    expect(statuses(serialized)).toEqual([200, 200, 200]);
+    expect((await three('trailed')).runs).toBe(platform === 'Fastify' ? 3 : 1);
   });
 
   it('a run of their own where the handler redirects its own client', async () => {

@@ -21,11 +21,23 @@ import {
   SingleFlightShare,
   type SingleFlightService,
 } from 'nestjs-singleflight';
-import { defer, firstValueFrom, from, map, of, startWith, Subject, switchMap, take, type Observable } from 'rxjs';
+import {
+  defer,
+  firstValueFrom,
+  from,
+  lastValueFrom,
+  map,
+  of,
+  startWith,
+  Subject,
+  switchMap,
+  take,
+  type Observable,
+} from 'rxjs';
 import { deferred } from '../../support/deferred.js';
 import { freePort } from '../../support/redis-server.js';
 import { Client, until } from './support/client.js';
-import { closeServers, hold, httpFlights, PLATFORMS, TestServer } from './support/server.js';
+import { closeServers, hold, httpFlights, PLATFORMS, TestServer, turn } from './support/server.js';
 
 /** Between the two places where the interceptor stands. */
 let between = 0;
@@ -116,6 +128,28 @@ describe.each(PLATFORMS)('The interceptor before the app and before the handler,
     expect(server.stats()).toMatchObject({ bypassed: 1, flights: 1, followers: 0 });
   });
 
+  it('gives each request what is left without what is excluded, also when the flight around it has timed out', async () => {
+    between = 0;
+    gate = deferred();
+    hold.shut();
+    const server = await TestServer.start(platform, {
+      imports: [SingleFlightModule.forRoot(), SingleFlightModule.forFeature({ name: 'http', flightTimeoutMs: 50 })],
+      controllers: [Twice],
+      providers: [{ provide: APP_INTERCEPTOR, useClass: SingleFlightInterceptor }],
+    });
+    const late = new Client(server.port, '/excluded');
+    await until(() => between === 1);
+    await expect(late.answer).resolves.toMatch(/^504/);
+    gate.resolve();
+    await until(() => hold.runs === 1);
+    const entered = server.entered;
+    const next = new Client(server.port, '/excluded');
+    await until(() => server.entered > entered);
+    await turn();
+    hold.open();
+    await expect(next.answer).resolves.toBe('200 {"name":"Anna"}');
+  });
+
   it('lets a request that is tried again board anew, where its flight is being stopped', async () => {
     signals = [];
     hold.shut();
@@ -139,6 +173,17 @@ class Messages {
   keyed(): Promise<string> {
     return hold.work('answered');
   }
+}
+
+/** Of one message. */
+function contextOf(): ExecutionContext {
+  return {
+    getType: () => 'rpc',
+    getClass: () => Messages,
+    getHandler: () => Object.getOwnPropertyDescriptor(Messages.prototype, 'keyed')?.value as object,
+    getArgByIndex: () => undefined,
+    switchToRpc: () => ({ getContext: () => ({}) }),
+  } as unknown as ExecutionContext;
 }
 
 describe('The interceptor before a microservice and before the handler', () => {
@@ -168,15 +213,35 @@ describe('The interceptor before a microservice and before the handler', () => {
     await app.close();
   });
 
+  it('gives each call what one in between makes of it, also where its caller has left', async () => {
+    const interceptor = new SingleFlightInterceptor();
+    const answered = deferred();
+    const inBetween = deferred();
+    const handle = (): Observable<string> => from(answered.promise).pipe(map(() => 'secret'));
+    const call = (): Observable<unknown> => {
+      const context = contextOf();
+      const stripped = async (): Promise<string> => {
+        await inBetween.promise;
+        await lastValueFrom(interceptor.intercept(context, { handle }));
+        return 'stripped';
+      };
+      return interceptor.intercept(context, { handle: () => defer(stripped) });
+    };
+    const gone = call().subscribe({ error: () => undefined });
+    await turn();
+    gone.unsubscribe();
+    await turn();
+    inBetween.resolve();
+    await turn();
+    const next = firstValueFrom(call());
+    await turn();
+    answered.resolve();
+    await expect(next).resolves.toBe('stripped');
+  });
+
   it('lets a call that is tried again through', async () => {
     const interceptor = new SingleFlightInterceptor();
-    const context = {
-      getType: () => 'rpc',
-      getClass: () => Messages,
-      getHandler: () => Object.getOwnPropertyDescriptor(Messages.prototype, 'keyed')?.value as object,
-      getArgByIndex: () => undefined,
-      switchToRpc: () => ({ getContext: () => ({}) }),
-    } as unknown as ExecutionContext;
+    const context = contextOf();
     const pass = (handle: () => Observable<unknown>): Observable<unknown> =>
       defer(() => interceptor.intercept(context, { handle }));
     await expect(firstValueFrom(pass(() => pass(() => of('answered'))))).resolves.toBe('answered');
