@@ -74,9 +74,8 @@ export async function requests({ interceptor, controller, crowd = 1 }, calls) {
 }
 
 async function handle(interceptor, instance, place, url) {
-  const [request, response] = exchanges[place];
-  request.url = url;
-  request.originalUrl = url;
+  const request = new Request(url, headers[place]);
+  const response = responses[place];
   const next = async () => instance.find();
   const answer = await consumer.intercept(
     [interceptor],
@@ -90,14 +89,23 @@ async function handle(interceptor, instance, place, url) {
 }
 
 const RAW = Object.entries(HEADERS).flat();
-/** Made beforehand, as a server makes them whoever stands in between; the headers are anew in each. */
-const exchanges = Array.from({ length: PER_TURN }, () => {
-  const request = new IncomingMessage(undefined);
-  request.method = 'GET';
-  request.ip = '127.0.0.1';
-  request.hostname = 'shop.example';
-  request.protocol = 'http';
-  request.headers = { ...HEADERS };
-  request.rawHeaders = [...RAW];
-  return [request, new ServerResponse(request)];
-});
+
+/** As Express hands it on, and as young: what the server itself needs for it is left out. */
+class Request {
+  method = 'GET';
+  ip = '127.0.0.1';
+  hostname = 'shop.example';
+  protocol = 'http';
+  rawHeaders = RAW;
+
+  constructor(url, headers) {
+    this.url = url;
+    this.originalUrl = url;
+    this.headers = headers;
+  }
+}
+Object.setPrototypeOf(Request.prototype, IncomingMessage.prototype);
+
+/** Made beforehand, as a server makes them whoever stands in between. */
+const headers = Array.from({ length: PER_TURN }, () => ({ ...HEADERS }));
+const responses = headers.map(() => new ServerResponse(new IncomingMessage(undefined)));
