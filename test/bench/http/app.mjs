@@ -74,9 +74,13 @@ Module({
 
 const adapter = platform === 'Express' ? new ExpressAdapter() : new FastifyAdapter();
 const app = await NestFactory.create(AppModule, adapter, { logger: false });
-await app.listen(0, '127.0.0.1');
+await app.init();
+if (platform === 'Fastify') await adapter.getInstance().ready();
 const server = app.getHttpServer();
 server.maxRequestsPerSocket = 0;
+// As long as a burst: who does not find a place in it comes again after a second, which says nothing of who answers.
+const backlog = 4_096;
+await new Promise((resolve) => server.listen({ port: 0, host: '127.0.0.1', backlog }, resolve));
 
 process.on('message', (message) => {
   if (message === 'read') {
