@@ -383,12 +383,6 @@ export const interceptor = [
     'retried',
   ),
   broken(
-    'a request of the fleet that is tried again is handed the flight that is being stopped',
-    'passage',
-    [`return local?.keyed === true;`, `return true;`],
-    'retried',
-  ),
-  broken(
     'who was let through alone boards at the second place',
     'single-flight.interceptor',
     [`if (isBypassed(request, route)) return answeredAlone(next, response);`, ''],

@@ -97,6 +97,7 @@ describe.each(PLATFORMS)('Limits as HTTP answers, on %s', (platform) => {
     hold.open();
     const reply = await follower;
     expect({ ...answerOf(reply), after: reply.headers['retry-after'] }).toEqual({ status: 200, body: 'answered' });
+    expect(hold.runs).toBe(1);
   });
 
   it('a wait inside of the handler: the same', async () => {

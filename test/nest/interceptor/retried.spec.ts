@@ -150,7 +150,7 @@ describe.each(PLATFORMS)('A request that is tried again, on %s', (platform) => {
     expect(hold.runs).toBe(2);
   });
 
-  it('boards anew in the fleet, too', async () => {
+  it('has a signal of its own in the fleet, where the flight is still being offered to others', async () => {
     const engine = new MemoryEngine(new MemoryHub());
     const server = await start({
       imports: [SingleFlightModule.forRoot({ fleet: { app: 'shop', engine } }), SingleFlightModule.forFeature('http')],
