@@ -4,7 +4,7 @@ import { Ending, type Execution } from '../core/adopt.js';
 import type { Flight, FlightRecord } from '../core/flight.js';
 import { isAnswered, whenAnswered, type HttpResponse } from './http-exchange.js';
 import { landedWith, NOT_SHARED, type Landed } from './landed.js';
-import { before, isAnswerAlone, isUnchanged, recordSince, type Before, type Replay } from './replay.js';
+import { before, isAnswerAlone, isUnchanged, NOTHING, recordSince, type Before, type Replay } from './replay.js';
 import type { RequestKey } from './request-key.js';
 import type { Route } from './route.js';
 import { release, singleUseKind } from './single-use.js';
@@ -185,7 +185,7 @@ class Taken {
 
   recordNow(): Replay | undefined {
     const { gone, response } = this.leading;
-    if (this.clean && isUnchanged(this.known, response)) return recordSince(this.known, response);
+    if (this.clean && isUnchanged(this.known, response)) return NOTHING;
     // Its client has gone, and nobody has answered instead: all that was written is the handler's.
     return gone && !isAnswered(response) ? recordSince(this.initial, response) : undefined;
   }

@@ -19,7 +19,7 @@ export interface Before {
 }
 
 /** What followers get where the handler set neither status nor header. */
-const NOTHING: Replay = { status: undefined, headers: [], removed: [] };
+export const NOTHING: Replay = { status: undefined, headers: [], removed: [] };
 
 /**
  * Each response's own: what belongs to the connection, to the body as it is sent, or to the origin that asks. Whoever
@@ -41,8 +41,7 @@ export function recordSince({ status, headers, beside }: Before, response: HttpR
   const now = response.getHeaders();
   // Cookies are for one client, and an answer that is no success may be about one.
   if (String(now['set-cookie']) !== String(headers['set-cookie'])) return undefined;
-  const besideNow = besideHeaders(response);
-  if (besideNow.length !== beside.length || besideNow.some((kept, i) => kept !== beside[i])) return undefined;
+  if (!isStillBeside(beside, response)) return undefined;
   if (response.statusCode !== status && !isSuccess(response.statusCode)) return undefined;
   const changed: (readonly [string, string | number | string[]])[] = [];
   for (const name in now) {
@@ -99,11 +98,9 @@ export function isReplay(came: unknown): came is Replay {
 export function isAnswerAlone({ headers, beside }: Before, response: HttpResponse): boolean {
   const now = response.getHeaders();
   const names = new Set([...Object.keys(headers), ...Object.keys(now)]);
-  const besideNow = besideHeaders(response);
   return (
     [...names].every((name) => OF_AN_ANSWER.has(name) || isOwn(name) || isSame(now[name], headers[name])) &&
-    besideNow.length === beside.length &&
-    besideNow.every((kept, i) => kept === beside[i])
+    isStillBeside(beside, response)
   );
 }
 
@@ -155,6 +152,11 @@ function besideHeaders(response: HttpResponse): readonly unknown[] {
     else beside.push(kept);
   }
   return beside;
+}
+
+function isStillBeside(beside: readonly unknown[], response: HttpResponse): boolean {
+  const now = besideHeaders(response);
+  return now.length === beside.length && now.every((kept, i) => kept === beside[i]);
 }
 
 function besideSymbolsOf(response: HttpResponse): readonly symbol[] {

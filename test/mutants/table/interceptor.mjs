@@ -622,16 +622,13 @@ export const interceptor = [
   broken(
     'a cookie of Fastify’s plugin is shared',
     'replay',
-    [
-      `if (besideNow.length !== beside.length || besideNow.some((kept, i) => kept !== beside[i])) return undefined;`,
-      '',
-    ],
+    [`if (!isStillBeside(beside, response)) return undefined;`, ''],
     'neighbours-cookies',
   ),
   broken(
     'a cookie of Fastify’s plugin that takes another’s place is shared',
     'replay',
-    [` || besideNow.some((kept, i) => kept !== beside[i])`, ''],
+    [` && now.every((kept, i) => kept === beside[i])`, ''],
     'neighbours-cookies',
   ),
   broken(
