@@ -59,6 +59,17 @@ export function checkRoute(controller: { readonly name: string }, methodName: st
   }
 }
 
+/** The methods of a class and of those that it extends, by name, from the nearest on. */
+export function* methodsOf(controller: object): Generator<[name: string, method: object]> {
+  const { prototype } = controller as { prototype: object };
+  for (let level: object | null = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
+    for (const name of Object.getOwnPropertyNames(level)) {
+      const method: unknown = Object.getOwnPropertyDescriptor(level, name)?.value;
+      if (typeof method === 'function') yield [name, method];
+    }
+  }
+}
+
 function handlerOf(controller: object, methodName: string | symbol): object | undefined {
   const { prototype } = controller as { prototype?: Record<string | symbol, unknown> };
   const handler = prototype?.[methodName];

@@ -5,7 +5,7 @@ import { noIdentity, type HttpShare, type SingleFlightHttpOptions } from './modu
 import { Unshared } from '../fleet/unshared.js';
 import { Overlaps } from './overlaps.js';
 import { RequestKeys } from './request-key.js';
-import { routeArgumentsOf } from './route-arguments.js';
+import { methodsOf, routeArgumentsOf } from './route-arguments.js';
 import { KEY, SHARE, SKIP, type ContextKeyFunction, type StatedShare } from './share.decorators.js';
 
 /** After an answer that could not be shared a route's requests go alone for this long. */
@@ -125,11 +125,7 @@ let routes = 0;
  * put a function of the same name in its place.
  */
 function methodNameOf(controller: object, handler: { readonly name: string }): string | undefined {
+  for (const [name, method] of methodsOf(controller)) if (method === handler) return name;
   const { prototype } = controller as { prototype: object };
-  for (let level: object | null = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
-    for (const name of Object.getOwnPropertyNames(level)) {
-      if (Object.getOwnPropertyDescriptor(level, name)?.value === handler) return name;
-    }
-  }
   return handler.name in prototype ? handler.name : undefined;
 }

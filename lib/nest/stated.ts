@@ -2,7 +2,7 @@ import 'reflect-metadata';
 import { RequestMethod } from '@nestjs/common';
 import { requireFleet, type FleetHost } from './fleet-name.js';
 import { noIdentity, type SingleFlightHttpOptions } from './module-options.js';
-import { routeArgumentsOf } from './route-arguments.js';
+import { methodsOf, routeArgumentsOf } from './route-arguments.js';
 import { KEY, SHARE, type StatedShare } from './share.decorators.js';
 
 interface Controller {
@@ -37,17 +37,6 @@ export function checkStated(
     const decorator = decoratorOn(method);
     const reason = decorator && reasonToGoAlone(controller, methodName, method);
     if (reason !== undefined) warn(`@${decorator ?? ''} on ${name} has no effect: ${reason}`);
-  }
-}
-
-/** Of the class and of those that it extends, from the nearest on. */
-function* methodsOf(controller: Controller): Generator<[string, object]> {
-  const { prototype } = controller as unknown as { prototype: object };
-  for (let level: object | null = prototype; level !== null; level = Object.getPrototypeOf(level) as object | null) {
-    for (const name of Object.getOwnPropertyNames(level)) {
-      const method: unknown = Object.getOwnPropertyDescriptor(level, name)?.value;
-      if (typeof method === 'function') yield [name, method];
-    }
   }
 }
 
